@@ -7,14 +7,16 @@ Docs: https://OWNER.github.io/boneage_fastai/all.html.md"""
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/70_all.ipynb #0c2f4ec2
+# %% ../nbs/70_all.ipynb #b5b1da7f
 from .core import *
 from .radiograph import *
 from .tables import *
 from .files import *
-from .labels import *
+from .dialects import *
 from .atlas import *
+from .labels import *
 from .skeleton import *
+from .shadow import *
 from .phantom import *
 from .prepare import *
 from .operators import *

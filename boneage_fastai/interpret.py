@@ -91,7 +91,7 @@ def plot_top_losses(
     plt.close(fig)
     return fig
 
-# %% ../nbs/40_interpret.ipynb #47f9a64e
+# %% ../nbs/40_interpret.ipynb #52ce7d67
 @patch
 def plot_actual(
     self:AgeInterpretation,
@@ -108,7 +108,8 @@ def plot_actual(
         o = t[t.sex.fillna('unknown')==sex]
         if len(o): ax.scatter(o.actual, o.predicted, s=10, alpha=0.6, color=colour, label=sex)
     ticks = np.arange(0, top+1, 36)
-    ax.set(xlabel='actual, years', ylabel='predicted, years', xticks=ticks, yticks=ticks, xticklabels=(ticks/12).astype(int), yticklabels=(ticks/12).astype(int))
+    years = (ticks/12).astype(int)
+    ax.set(xlabel='actual, years', ylabel='predicted, years', xticks=ticks, yticks=ticks, xticklabels=years, yticklabels=years)
     ax.legend(frameon=False, fontsize=8)
     plt.close(fig)
     return fig

@@ -91,7 +91,7 @@ def normalise(
     std,mean = torch.std_mean(x.float(), (1, 2, 3), keepdim=True)
     return ((x-mean)/std.clamp(min=1e-3)).to(x.dtype)
 
-# %% ../nbs/30_model.ipynb #989bfe06
+# %% ../nbs/30_model.ipynb #751ba6a9
 def _read(path):
     if path.suffix=='.safetensors':
         from safetensors.torch import load_file
@@ -110,7 +110,8 @@ def load_body(
     own = model.state_dict()
     state = {k: _grey(v, own[k]) for k,v in _rename(state, own).items()}
     state = {k: v for k,v in state.items() if v.shape==own[k].shape}
-    if len(state)<0.9*len(own): raise BoneAgeError(path, f'fits {len(state)} of the {len(own)} tensors of this network', 'use the network that it was saved from')
+    if len(state)<0.9*len(own):
+        raise BoneAgeError(path, f'fits {len(state)} of the {len(own)} tensors of this network', 'use the network that it was saved from')
     model.load_state_dict(state, strict=False)
     return list(state)
 

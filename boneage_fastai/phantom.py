@@ -7,294 +7,162 @@ Docs: https://OWNER.github.io/boneage_fastai/phantom.html.md"""
 # %% auto #0
 __all__ = ['phantom', 'make_phantom_atlas']
 
-# %% ../nbs/10_phantom.ipynb #28710478
+# %% ../nbs/10_phantom.ipynb #ea7cad80
 import json, os
 from pathlib import Path
 import numpy as np, pandas as pd
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
-from .core import SIZE, BoneAgeError, parse_sex
-from .skeleton import TIMETABLE, maturity, skeleton
+from PIL import Image, ImageDraw, ImageFont
+from tqdm import tqdm
+from .core import SIZE, BoneAgeError
+from .skeleton import _ease, maturity, skeleton
+from .shadow import Frame, bone_shadow, flesh, flesh_shadow
 
-# %% ../nbs/10_phantom.ipynb #a240836c
-def _ease(x): return np.clip(x, 0, 1)**2*(3-2*np.clip(x, 0, 1))
+# %% ../nbs/10_phantom.ipynb #5a302e0f
+def _pose(hand, tissue, size, wobble):
+    "A frame for a hand: its turn, its size and its place in a picture of `size` pixels"
+    reach = [(x+r*i, y+r*j) for *_,x,y,r in tissue[0] for i,j in ((1,0), (-1,0), (0,1))]
+    columns = round(size*np.clip(.7+.045*wobble(), .6, .8))
+    turn,fill = np.deg2rad(5.5*wobble()),np.clip(.77+.03*hand.stage+.12*wobble(), .5, 1)
+    return Frame(reach+[(-30, -46), (26, -46)], (size, columns), turn, fill, np.clip(.5+.22*np.array([wobble(), wobble()]), .02, .98))
 
-def _domed(b): return b.centre[:10]=='metacarpal' and b.centre[-1]!='1'
-
-def _shaft(b, s, v, px):
-    "What the shaft of a bone adds at (s, v) in mm, `px` pixels a mm: a hollow tube, denser at its walls"
-    (plate,waist,head),(s0,s1) = b.widths,b.shaft
-    s0 = s0-(1-b.plate)*b.epiphysis[1]*(.3 if _domed(b) else 1)
-    flare = .24*(min(s1, 75)-s0)
-    near0,near1 = (np.exp(-(np.clip(o, 0, None)/flare)**1.7) for o in (s-s0, s1-s))
-    w = waist+(plate-waist)*near0+(head-waist)*near1
-    q2 = np.clip((v/w)**2, 0, 1)
-    low,high = s-s0,s1-s-.45*head*q2*q2
-    side = np.minimum(w-np.abs(v), high)
-    ends = np.maximum(near0, near1)
-    canal = np.sqrt(np.clip((b.canal+(.95-b.canal)*ends)**2-q2, 0, None))
-    wall = np.exp(-np.clip(side, 0, None)/.5)+.9*max(b.plate, .7*b.scar)*np.exp(-np.clip(low, 0, None)/.5)
-    return np.clip(np.minimum(side, low)*px+.5, 0, 1)*((np.sqrt(1-q2)-(.92-.36*ends)*canal)*.8*(w/6)**.5+.15*np.minimum(wall, 1.2))
-
-def _cap(b, s, v, px):
-    "What the epiphysis adds: a dot that widens to a plate and, at puberty, bends over the shaft"
-    (mid,thick,wide),domed = b.epiphysis,_domed(b)
-    u,shape = v/wide,_ease(2*b.progress)
-    top = mid-thick+(1.05*domed-.18)*shape*thick*u**2+b.tilt*shape*v
-    bottom = mid+thick+.55*thick*_ease(2.5*(b.progress-.5))*b.plate*u**2
-    half = np.maximum((bottom-top)/2, .1*thick)
-    power = 2+(.7 if domed else 2)*shape
-    q = (np.abs((s-(top+bottom)/2)/half)**power+np.abs(u)**power)**(1/power)
-    edge = np.clip((1-q)*thick, -9, None)
-    rim = np.exp(-np.clip(edge, 0, None)/.5)*np.where(s>mid, max(b.plate, .7*b.scar), 1)
-    return np.clip(edge*px+.5, 0, 1)*(.27+.2*np.sqrt(np.clip(1-q**2, 0, 1))+.14*rim)
-
-def _stone(p, dx, dy, px):
-    "What a carpal bone or a sesamoid adds"
-    theta,r = np.arctan2(dy, dx),np.hypot(dx, dy)
-    edge = np.interp(theta, np.linspace(-np.pi, np.pi, 48), p.radii)
-    depth = edge-r
-    return np.clip(depth*px+.5, 0, 1)*(.26+.16*np.sqrt(1-np.clip(r/edge, 0, 1)**2)+.14*np.exp(-np.clip(depth, 0, None)/.6))
-
-# %% ../nbs/10_phantom.ipynb #ffdd697a
-class _Frame:
-    "Where the hand lies on the film: millimetres of the hand to pixels and back"
-    def __init__(self, tips, size, stage, rng, variation):
-        wobble = lambda: variation*np.clip(rng.standard_normal(), -2, 2)
-        self.turn = np.deg2rad(5.5*wobble())
-        self.shape = size,round(size*np.clip(.7+.045*wobble(), .6, .8))  # Rows, columns
-        self.px,self.x0,self.y0 = 1.,0.,0.
-        x,y = self(*tips.T)
-        box,(h,w) = np.array([x.min(), y.min(), x.max(), y.max()]),self.shape
-        wide,tall = box[2]-box[0],box[3]-box[1]
-        self.px = min((.79+.03*stage+.075*wobble())*h/tall, .96*w/wide, .97*h/tall)
-        free = np.array([w-self.px*wide, h-self.px*tall])
-        self.x0,self.y0 = free*np.clip(.5+.22*np.array([wobble(), wobble()]), .02, .98)-self.px*box[:2]
-        self.hand = self.px*box+np.tile([self.x0, self.y0], 2)
-
-    def __call__(self, x, y):
-        c,d = np.cos(self.turn),np.sin(self.turn)
-        return self.x0+self.px*(x*c+y*d),self.y0-self.px*(y*c-x*d)
-
-    def patch(self, x, y, corners):
-        "The slices of the picture around `corners` (mm), and its pixels in mm from (x, y)"
-        (px,py),(h,w) = self(*corners),self.shape
-        l,r = int(np.clip(px.min()-1, 0, w)),int(np.clip(px.max()+2, 0, w))
-        t,b = int(np.clip(py.min()-1, 0, h)),int(np.clip(py.max()+2, 0, h))
-        cx,cy = self(x, y)
-        u,v = (np.arange(l, r, dtype=np.float32)-cx)[None]/self.px,(cy-np.arange(t, b, dtype=np.float32))[:,None]/self.px
-        c,d = np.cos(self.turn),np.sin(self.turn)
-        return (slice(t, b),slice(l, r)),(u*c-v*d).astype(np.float32),(u*d+v*c).astype(np.float32)
-
-# %% ../nbs/10_phantom.ipynb #24f34f84
-def _bones(bones, pebbles, frame):
-    "The shadow of all bones, float32, rows × columns"
-    shadow = np.zeros(frame.shape, np.float32)
-    for b in bones:
-        c,d,wide,low = np.cos(b.angle),np.sin(b.angle),1.2*max(b.widths),min(0, b.epiphysis[0]-2*b.epiphysis[1])-3
-        def draw(kind, start, end):
-            place,dx,dy = frame.patch(b.x, b.y, b.at(np.array([start,start,end,end]), wide*np.array([-1,1,-1,1])))
-            return place,kind(b, dx*d+dy*c, dx*c-dy*d, frame.px)
-        (rows,cols),shade = draw(_shaft, low, b.shaft[1]+1)
-        if b.epiphysis[2]:
-            (r,c2),cap = draw(_cap, low, b.shaft[0]+4)
-            part = shade[r.start-rows.start:r.stop-rows.start,c2.start-cols.start:c2.stop-cols.start]
-            np.maximum(part, cap, out=part)
-        shadow[rows,cols] += shade
-    for p in pebbles:
-        if not p.ossified: continue
-        r = p.radii.max()+1
-        place,dx,dy = frame.patch(p.x, p.y, (p.x+r*np.array([-1,1,-1,1]), p.y+r*np.array([-1,-1,1,1])))
-        if dx.size: shadow[place] += _stone(p, dx, dy, frame.px)
-    return shadow
-
-# %% ../nbs/10_phantom.ipynb #a3ed7ac5
-def _flesh(bones, stage, plump):
-    "Soft tissue as tapered capsules (x, y, radius, x, y, radius) and polygons, in mm"
-    get = {b.centre: b for b in bones}
-    f,caps,heads = plump*(1.4-.4*stage**.6),[],{}
-    for ray in range(1, 6):
-        m,p,d = (get[f'{o} {ray}'] for o in ('metacarpal','proximal phalanx','distal phalanx'))
-        k = f*{1: 1.12, 5: .86}.get(ray, 1.)
-        base,tip = (m.x,m.y) if ray==1 else m.at(m.shaft[1]),d.at(d.shaft[1]+1.5*f)
-        heads[ray] = p.x,p.y
-        caps += [(*base, (8 if ray==1 else 13)*f, p.x, p.y, 11.5*k), (p.x, p.y, 10*k, d.x, d.y, 7.6*k), (d.x, d.y, 7.6*k, *tip, 6*k)]
-    arm = [(-27-3*f,-22), (-26-3*f,-45), (-33-6*f,-130), (26+8*f,-130), (23+3*f,-45), (23+3*f,-28)]
-    (x1,y1),(x2,y2),(x5,y5) = heads[1],heads[2],heads[5]
-    web = [(24,-14), (x1,y1), (.5*x1+.5*x2-4,.42*y1+.58*y2-9), (x2+7,y2-8), (0,20)]
-    edge = get['metacarpal 1'].at(30, 11*f)
-    heel = [(23+3*f,-45), (23+3*f,-30), edge, get['metacarpal 1'].at(30), (0,-20), (0,-45)]
-    palm = [(-27-3*f,-28), (x5-6,y5-4), heads[5], heads[4], heads[3], heads[2], (24,-14), (23+3*f,-28)]
-    return caps,[arm, heel, web, palm]
-
-def _soft(flesh, frame):
-    "The shadow of the soft tissue, float32, and its outline"
+# %% ../nbs/10_phantom.ipynb #dd57a284
+def _expose(bone, soft, frame, between, rng):
+    "Shadows to grey values: float32, 0 black – 1 white"
     h,w = frame.shape
-    k = 2 if h>=400 else 1
-    mask = Image.new('L', (-(-w//k),-(-h//k)))
-    draw = ImageDraw.Draw(mask)
-    to = lambda x,y: tuple(np.array(frame(x, y))/k)
-    for x1,y1,r1,x2,y2,r2 in flesh[0]:
-        a,b = np.array(to(x1, y1)),np.array(to(x2, y2))
-        n = (b-a)[::-1]*[1,-1]/max(np.hypot(*(b-a)), 1e-6)
-        r1,r2 = r1*frame.px/k,r2*frame.px/k
-        draw.polygon([tuple(o) for o in (a+n*r1, b+n*r2, b-n*r2, a-n*r1)], fill=255)
-        for (x,y),r in ((a,r1),(b,r2)): draw.ellipse((x-r,y-r,x+r,y+r), fill=255)
-    for points in flesh[1]: draw.polygon([to(*o) for o in points], fill=255)
-    mm = float(frame.px/k)
-    mask = mask.filter(ImageFilter.GaussianBlur(1.6*mm)).point(lambda o: min(255, max(0, (o-96)*255//64)))
-    small = mask.resize((mask.width//4, mask.height//4), Image.Resampling.BOX)
-    thick = small.filter(ImageFilter.GaussianBlur(1.6*mm))
-    thick = np.asarray(thick.resize((w, h), Image.Resampling.BILINEAR), np.float32)/255
-    mask = np.asarray(mask.filter(ImageFilter.GaussianBlur(.5*mm)).resize((w, h), Image.Resampling.BILINEAR), np.float32)/255
-    return mask*(.3+.7*thick),mask
-
-# %% ../nbs/10_phantom.ipynb #31560ac6
-def _film(soft, bone, frame, rng, variation):
-    "Exposure, contrast, grain and scanner streaks: float32, 0 black – 1 white"
-    h,w = frame.shape
-    between = lambda low,high: (low+high)/2+variation*(rng.random()-.5)*(high-low)
-    grain = rng.standard_normal((-(-h//3), -(-w//3)), np.float32)
-    fine = np.asarray(Image.fromarray(grain).resize((w, h), Image.Resampling.BICUBIC))
+    grain = Image.fromarray(rng.standard_normal((-(-h//3), -(-w//3)), np.float32)).resize((w, h), Image.Resampling.BICUBIC)
     wrist = _ease((np.arange(h, dtype=np.float32)[:,None]-frame(0, 30)[1])/(70*frame.px))
-    x = between(.3, .42)*soft*(1+.4*wrist)+between(.75, 1.)*bone*(1+.08*fine)
+    x = between(.3, .42)*soft*(1+.4*wrist)+between(.75, 1.)*bone*(1+.08*np.asarray(grain))
     x = (1-np.exp(-1.2*x))*between(1.25, 1.45)
     low,high = max(.02, between(-.12, .4)),between(.86, 1.)
     x = low+(high-low)*np.clip(x, 0, 1)**between(.75, 1.15)
     x += between(-.05, .05)*np.linspace(-1, 1, w, dtype=np.float32)+between(-.05, .05)*np.linspace(-1, 1, h, dtype=np.float32)[:,None]
-    streaks = np.convolve(rng.standard_normal(w), np.ones(5)/5, 'same').astype(np.float32)
-    return x+max(0, between(-.012, .012))*streaks+between(.004, .014)*np.sqrt(h/SIZE)*rng.standard_normal((h, w), np.float32)
+    x += max(0, between(-.012, .012))*np.convolve(rng.standard_normal(w), np.ones(5)/5, 'same').astype(np.float32)
+    return x+between(.004, .014)*np.sqrt(h/SIZE)*rng.standard_normal((h, w), np.float32)
 
-def _lead(text, height, turn=0., box=False):
-    "A lead marker: an L image of its brightness and one of its opacity"
-    font = ImageFont.load_default(max(6, height))
+# %% ../nbs/10_phantom.ipynb #c04f104c
+def _lead(text, height, turn, box):
+    "A lead marker: its brightness and its opacity, two L images"
+    font = ImageFont.load_default(max(2, height))
     l,t,r,b = (int(o) for o in font.getbbox(text))
-    pad = max(2, height//4)
+    pad = max(1, height//4)
     ink = Image.new('L', (r-l+2*pad, b-t+2*pad))
     ImageDraw.Draw(ink).text((pad-l, pad-t), text, fill=255, font=font)
-    cover = Image.new('L', ink.size, 70 if box else 0)
+    cover = Image.new('L', ink.size, 70*box)
     cover.paste(255, mask=ink)
     return tuple(o.rotate(turn, expand=True, resample=Image.Resampling.BILINEAR) for o in (ink, cover))
 
-# %% ../nbs/10_phantom.ipynb #3d4f9b91
 def _spot(size, mask, rng, taken):
-    "A free place for a marker of `size` near the border: the candidate that touches least of the hand and of the other markers"
-    h,w = mask.shape
-    best = None
-    for _ in range(12):
-        side = rng.integers(4)
-        x,y = int((w-size[0])*(rng.random()**2 if side%2 else 1-rng.random()**2)),int((h-size[1])*(.05+.9*rng.random()))
-        x,y = max(0, min(x, w-size[0]-2)),max(0, min(y, h-size[1]-2))
-        cost = mask[y:y+size[1]:4,x:x+size[0]:4].mean()+sum(x<r and y<b and x+size[0]>l and y+size[1]>t for l,t,r,b in taken)
-        if best is None or cost<best[0]-1e-3: best = cost,x,y
-    return best[1:]
+    "Of 12 places near the border the one that touches least of the hand and of what is there already"
+    (h,w),best = mask.shape,None
+    for side,a,b in zip(rng.integers(2, size=12), rng.random(12), rng.random(12)):
+        x,y = int((w-size[0]-2)*(a*a if side else 1-a*a)),int((h-size[1])*(.04+.92*b))
+        x,y = max(0, x),max(0, y)
+        box = x,y,x+size[0],y+size[1]
+        cost = mask[y:box[3]:3,x:box[2]:3].mean()+sum(x<r and y<b and box[2]>l and box[3]>t for l,t,r,b in taken)
+        if best is None or cost<best[0]-1e-3: best = cost,box
+    return best[1]
 
-def _furniture(img, mask, rng, variation):
-    "Lead markers, a blanked name, and the unexposed edges of the film"
+# %% ../nbs/10_phantom.ipynb #bc28a51f
+def _furnish(img, mask, variation, rng):
+    "Put markers, a blacked-out name and edges on a radiograph"
     (w,h),unit,taken = img.size,img.height/SIZE,[]
     chance = lambda p: rng.random()<p*variation
-    if chance(.55):
-        size = int(w*(.06+.1*rng.random())),int(h*(.03+.06*rng.random()))
-        x,y = _spot(size, mask, rng, taken)
-        img.paste(int(12*rng.random()), (x, y, x+size[0], y+size[1]))
-        taken.append((x, y, x+size[0], y+size[1]))
-    markers = [('L', 44+variation*int(rng.integers(-8, 22)), 9*variation*rng.standard_normal(), True), ('SYNTHETIC', 19, 0, False)]
-    if chance(.5): markers.append((''.join(rng.choice(list('ABCDEFGHJKMNPRSTVW'), 2)), 24, 9*rng.standard_normal(), False))
+    def put(ink, cover=None):
+        taken.append(_spot(ink.size, mask, rng, taken))
+        img.paste(ink, taken[-1][:2], cover)
+    if chance(.55): put(Image.new('L', (int(w*(.06+.1*rng.random())), int(h*(.03+.06*rng.random()))), int(12*rng.random())))
+    tilt = lambda: 9*variation*rng.standard_normal()
+    markers = [('L', 44+variation*int(rng.integers(-8, 22)), tilt(), True), ('SYNTHETIC', 19, 0, False)]
+    if chance(.5): markers.append((''.join(rng.choice(list('ABCDEFGHJKMNPRSTVW'), 2)), 24, tilt(), False))
     if chance(.25): markers.append((str(rng.integers(10, 999)), 20, 0, False))
-    for text,height,turn,box in markers:
-        ink,cover = _lead(text, round(height*unit), turn, box)
-        x,y = _spot(ink.size, mask, rng, taken)
-        img.paste(ink, (x, y), cover)
-        taken.append((x, y, x+ink.width, y+ink.height))
+    for text,height,turn,box in markers: put(*_lead(text, round(height*unit), turn, box))
     for edge in range(4):
         if not chance(.22): continue
         deep = max(1, int(h*(.004+.02*rng.random())))
-        box = [(0,0,w,deep), (0,h-deep,w,h), (0,0,deep,h), (w-deep,0,w,h)][edge]
-        img.paste(int(rng.choice([0, 5, 235, 255])), box)
-    return img
+        img.paste(int(rng.choice([0, 5, 235, 255])), [(0,0,w,deep), (0,h-deep,w,h), (0,0,deep,h), (w-deep,0,w,h)][edge])
 
-# %% ../nbs/10_phantom.ipynb #97cbe396
-def _marks(bones, pebbles, frame, rows):
-    "Where every centre is, in pixels: middle and box, and how mature it is"
-    h,w = frame.shape
-    out = {}
-    def add(name, x, y, corners):
-        (cx,cy),(px,py) = frame(x, y),frame(*corners)
-        box = [max(0, px.min()), max(0, py.min()), min(w-1, px.max()), min(h-1, py.max())]
-        row = rows[name]
-        out[name] = dict(kind=row.kind, x=round(float(cx), 1), y=round(float(cy), 1), box=[round(float(o), 1) for o in box],
+# %% ../nbs/10_phantom.ipynb #8b98be14
+def _landmarks(hand, frame, rows):
+    "Where the hand and every centre are, in pixels, and how mature the centre is"
+    (h,w),centres = frame.shape,{}
+    tidy = lambda *values: [round(float(np.clip(o, 0, top)), 1) for o,top in zip(values, (w-1, h-1)*2)]
+    def add(name, middle, corners):
+        (px,py),row = frame(*corners),rows[name]
+        centres[name] = dict(kind=row.kind, at=tidy(*frame(*middle)), box=tidy(px.min(), py.min(), px.max(), py.max()),
             ossified=bool(row.ossified), progress=round(float(row.progress), 4), plate=round(float(row.plate), 4))
-    for b in bones:
-        s = np.array([b.epiphysis[0]-b.epiphysis[1] if b.epiphysis[2] else .3*b.shaft[0], b.shaft[0]+.4*b.shaft[0]])
-        add(b.centre, *b.at(.8*b.shaft[0]), b.at(s[[0,0,1,1]], 1.1*b.widths[0]*np.array([-1,1,-1,1])))
-    for p in pebbles:
-        r = max(p.radii.max(), 2.)
-        add(p.centre, p.x, p.y, (p.x+r*np.array([-1,1,-1,1]), p.y+r*np.array([-1,-1,1,1])))
-    return out
+    for b in hand.bones:
+        s = np.array([b.epiphysis[0]-b.epiphysis[1] if b.epiphysis[2] else .3*b.shaft[0], 1.4*b.shaft[0]])
+        add(b.centre, b.at(.9*b.shaft[0]), b.at(s[[0,0,1,1]], 1.1*b.widths[0]*np.array([-1,1,-1,1])))
+    for p in hand.pebbles:
+        r = max(p.radii.max(), 2.)*np.array([-1,1])
+        add(p.centre, (p.x, p.y), (p.x+r, p.y+r))
+    l,t,r,b = tidy(*frame.box)
+    return dict(size=[w, h], hand=dict(box=[l, t, r, b], width=round(r-l, 1), height=round(b-t, 1)), centres=centres)
 
-# %% ../nbs/10_phantom.ipynb #e8bf4618
+# %% ../nbs/10_phantom.ipynb #477f6f8f
 def phantom(
     age_months:float, # Bone age to draw, months, 0 to 240
     sex='F', # `F` or `M`
-    size:int=SIZE, # Long side in pixels; the short one is about 0.7 of it
-    seed=0, # Whose hand and which film: an int, or a list of ints
-    variation:float=1., # How much hands, poses and films differ; 0: the standard ones
-): # A PIL image, mode L, and a dict of landmarks in pixels
+    size:int=SIZE, # Long side in pixels, at least 32; the short side is 0.6 to 0.8 of it
+    seed=0, # Whose hand and which exposure: an int or a list of ints
+    variation:float=1., # How much hands, poses and exposures differ; 0: the standard ones
+): # The radiograph, a PIL image of mode L; its landmarks, a dict in pixels
     "Draw a hand radiograph of a bone age"
-    rows = {row.Index: row for row in maturity(age_months, sex).itertuples()}
-    bones,pebbles = skeleton(age_months, sex, seed, variation)
-    rng = np.random.default_rng([7, *np.atleast_1d(seed)])
-    stage = min(1., age_months/TIMETABLE.loc['radius', f'completes_{parse_sex(sex)}'])
-    flesh = _flesh(bones, stage, 1+.07*variation*np.clip(rng.standard_normal(), -2, 2))
-    tips = np.array([(x+r*i, y+r*j) for *_,x,y,r in flesh[0] for i,j in ((1,0),(-1,0),(0,1))]+[(-30, -44), (26, -44)])
-    frame = _Frame(tips, size, stage, rng, variation)
-    soft,mask = _soft(flesh, frame)
-    film = _film(soft, _bones(bones, pebbles, frame), frame, rng, variation)
-    img = _furniture(Image.fromarray((np.clip(film, 0, 1)*255).astype(np.uint8)), mask, rng, variation)
-    box = [round(float(o), 1) for o in frame.hand]
-    hand = dict(box=box, width=round(box[2]-box[0], 1), height=round(box[3]-box[1], 1))
-    return img, dict(size=list(img.size), hand=hand, centres=_marks(bones, pebbles, frame, rows))
+    if size<32: raise BoneAgeError(f"size {size}", "is too small for a hand", "ask for 32 pixels or more")
+    hand,rng = skeleton(age_months, sex, seed, variation),np.random.default_rng([7, *np.atleast_1d(seed)])
+    wobble = lambda: variation*np.clip(rng.standard_normal(), -2, 2)
+    between = lambda low,high: (low+high)/2+variation*(rng.random()-.5)*(high-low)
+    tissue = flesh(hand, 1+.07*wobble())
+    frame = _pose(hand, tissue, size, wobble)
+    soft,mask = flesh_shadow(tissue, frame)
+    grey = _expose(bone_shadow(hand, frame), soft, frame, between, rng)
+    img = Image.fromarray((np.clip(grey, 0, 1)*255).astype(np.uint8))
+    _furnish(img, mask, variation, rng)
+    return img,_landmarks(hand, frame, {o.Index: o for o in maturity(age_months, sex).itertuples()})
 
-# %% ../nbs/10_phantom.ipynb #48e06c9b
-_RACES = dict(ASI=.33, BLK=.11, CAU=.01, HIS=.45)  # Mean of reading minus chronological age in the Digital Hand Atlas, years
+# %% ../nbs/10_phantom.ipynb #79f6dcc2
+_AHEAD = dict(ASI=.33, BLK=.11, CAU=.01, HIS=.45)  # Years by which readings are ahead of chronological age, mean by race in the Digital Hand Atlas
 _NOTE = 'synthetic phantom, boneage_fastai'
 
-def _write(path, save):
-    "Write beside `path`, then move into place: an interruption leaves no half-written file"
-    part = path.with_name(path.name+'.part')
-    save(part)
-    os.replace(part, path)
-
 def _plan(n, seed):
-    "The table of an atlas; row i does not depend on n"
+    "The table of an atlas; row i is the same for every n"
     rows = []
     for i in range(n):
-        rng,race,sex = np.random.default_rng([seed, i]),list(_RACES)[i//2%4],'FM'[i%2]
-        age = round(216*((i*.6180339887498949+rng.random()*.05+.37*seed)%1), 2)
-        ahead = 12*_RACES[race]*min(1, age/96)+min(13, .7+.12*age)*rng.standard_normal()
+        rng,race,sex = np.random.default_rng([seed, i]),list(_AHEAD)[i//2%4],'FM'[i%2]
+        age = round(216*((.6180339887498949*i+.37*seed+.05*rng.random())%1), 2)
+        ahead = 12*_AHEAD[race]*min(1, age/96)+min(13, .7+.12*age)*rng.standard_normal()
         lived = round(float(np.clip(age-ahead, 0, 239)), 2)
-        group,case = race+sex,f'{race}{sex}{min(18, int(lived//12)):02d}'
-        rows.append((f'{group}/{case}/{8001+i}.jpg', f'{case}/{8001+i}', sex, age, 'reading', race, lived))
+        folder = f'{race}{sex}{min(18, int(lived//12)):02d}'
+        rows.append((f'{race}{sex}/{folder}/{8001+i}.jpg', f'{folder}/{8001+i}', sex, age, 'reading', race, lived))
     return pd.DataFrame(rows, columns='image case_id sex age_months target_kind race chronological_months'.split())
 
-# %% ../nbs/10_phantom.ipynb #e493a492
+def _write(path, save):
+    "Write beside `path`, then move into place, so that an interruption leaves no half-written file"
+    part = path.with_name(path.name+'.part')
+    try:
+        save(part)
+        os.replace(part, path)
+    finally: part.unlink(missing_ok=True)
+
+# %% ../nbs/10_phantom.ipynb #3d967ecd
 def make_phantom_atlas(
-    path, # Folder to write into; it is made, and must hold no other radiographs
+    path, # Folder to write into; made if it is not there, and it must hold no other radiographs
     n:int=400, # Number of radiographs, one a case
     size:int=SIZE, # Long side in pixels
-    seed:int=0, # Another seed, another atlas; radiograph i is the same for every `n`
-)->pd.DataFrame: # The table of labels, as in `labels.csv`
-    "Write a phantom atlas: radiographs in the Digital Hand Atlas's folder tree, `labels.csv` and `landmarks.json`"
+    seed:int=0, # Another seed, another atlas; radiograph i does not depend on `n`
+)->pd.DataFrame: # The table that `labels.csv` holds, a row a radiograph
+    "Write a phantom atlas: radiographs in the Digital Hand Atlas's folders, `labels.csv` and `landmarks.json`"
+    if n<1: raise BoneAgeError(f"n {n}", "is no number of radiographs", "ask for 1 or more")
     path,df,marks = Path(path),_plan(n, seed),{}
-    strange = {p.relative_to(path).as_posix() for p in path.rglob('*.jpg')}-set(df.image)
+    strange = {o.relative_to(path).as_posix() for o in path.rglob('*.jpg')}-set(df.image)
     if strange: raise BoneAgeError(path, f"holds {len(strange)} radiographs of something else, such as {min(strange)}", "name an empty folder")
-    for i,row in enumerate(df.itertuples()):
+    exif = Image.Exif()
+    exif[270],exif[305] = _NOTE,'boneage_fastai'
+    for i,row in enumerate(tqdm(df.itertuples(), total=n, desc='phantoms', disable=None)):
         img,marks[row.image] = phantom(row.age_months, row.sex, size, [seed, i])
         (path/row.image).parent.mkdir(parents=True, exist_ok=True)
-        exif = Image.Exif()
-        exif[270] = _NOTE
         _write(path/row.image, lambda part: img.save(part, 'JPEG', quality=92, comment=_NOTE, exif=exif))
-    path.mkdir(parents=True, exist_ok=True)
     _write(path/'landmarks.json', lambda part: part.write_text(json.dumps(marks)))
-    _write(path/'SYNTHETIC.txt', lambda part: part.write_text(f'{_NOTE}\nNo patient: every radiograph in this folder was drawn by a program.\n'))
+    _write(path/'SYNTHETIC.txt', lambda part: part.write_text(f'{_NOTE}\nNo patient: a program drew every radiograph in this folder.\n'))
     _write(path/'labels.csv', lambda part: df.to_csv(part, index=False))
     return df

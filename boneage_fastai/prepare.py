@@ -7,12 +7,13 @@ Docs: https://OWNER.github.io/boneage_fastai/prepare.html.md"""
 # %% auto #0
 __all__ = ['Preparation', 'find_labels', 'prepare', 'prepared_hashes']
 
-# %% ../nbs/11_prepare.ipynb #d6f0ce99
+# %% ../nbs/11_prepare.ipynb #4eafd636
 import hashlib, json, os, numpy as np, pandas as pd
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, asdict
 from pathlib import Path
 from tqdm import tqdm
+from .atlas import read_atlas
 from .core import SIZE, BoneAgeError, RadiographError
 from .radiograph import Geometry, fit_radiograph
 from .files import find_radiographs, match_images
@@ -53,7 +54,7 @@ def _write(path, data):
     part.write_bytes(data.encode() if isinstance(data, str) else data)
     os.replace(part, path)
 
-# %% ../nbs/11_prepare.ipynb #d7cbe49f
+# %% ../nbs/11_prepare.ipynb #324c6cb2
 def find_labels(
     folder, # Folder of radiographs
 ): # The table of its `labels.csv` or of the Atlas's own tree; None without either
@@ -70,7 +71,8 @@ def _plan(df, folder):
     wrong = findings[findings.severity=='error']
     wrong = pd.DataFrame(dict(line=wrong.line, image=wrong.image, kind='label', reason=wrong.problem, remedy=wrong.remedy))
     lost = df.image[file.isna() & ~(df.index+2).isin(wrong.line)]
-    lost = pd.DataFrame(dict(line=lost.index+2, image=lost, kind='missing', reason='there is no such radiograph in the folder', remedy='get it, or drop the row'))
+    said = dict(kind='missing', reason='there is no such radiograph in the folder', remedy='get it, or drop the row')
+    lost = pd.DataFrame(dict(line=lost.index+2, image=lost)).assign(**said)
     kept = df.assign(_file=file)[file.notna() & ~(df.index+2).isin(wrong.line)].drop_duplicates('_file')
     free = [o for o in find_radiographs(folder) if o not in set(file.dropna())]
     more = pd.DataFrame(dict(image=free, _file=free, sex='unknown', age_months=np.nan, target_kind='unknown'))

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from .core import LabelError, parse_sex
 
-# %% ../nbs/01a_tables.ipynb #ffa446c2
+# %% ../nbs/01a_tables.ipynb #3e2e2d04
 def _lines(path):
     "The rows of a text table, each with the line of the file where it starts"
     data = path.read_bytes()
@@ -34,7 +34,7 @@ def _sheet(path):
     "The same of the first sheet of an Excel workbook"
     try: cells = pd.read_excel(path, header=None, dtype=str, na_filter=False)
     except ImportError as e:
-        how = "pip install xlrd, or save it as .xlsx" if path.suffix.lower()=='.xls' else "pip install 'boneage_fastai[excel]', or save it as CSV"
+        how = "run pip install xlrd, or save it as .xlsx" if path.suffix.lower()=='.xls' else "run pip install 'boneage_fastai[excel]', or save it as CSV"
         raise LabelError(path, "is an Excel workbook, and what reads it is not installed", how) from e
     except Exception as e: raise LabelError(path, f"cannot be read as an Excel workbook ({e})", "save it again, or save it as CSV") from e
     return [(i+1, [str(o) for o in row]) for i,row in enumerate(cells.to_numpy())]
@@ -105,8 +105,9 @@ def plain_cells(
         except (ValueError, OverflowError): pass
     return cells.mask(empty)
 
-# %% ../nbs/01a_tables.ipynb #5d3bf92e
-_HINTS = dict(image=r'image file path radiograph x.?ray scan name \bid', age=r'bone.?age \bba\b (?<!im)age month year', sex='sex gender male', case='patient case subject child')
+# %% ../nbs/01a_tables.ipynb #54f81673
+_HINTS = dict(image=r'image file path radiograph x.?ray scan name \bid',
+    age=r'bone.?age \bba\b (?<!im)age month year', sex='sex gender male', case='patient case subject child')
 
 def guess_columns(
     headers:list, # The headers of a table
@@ -127,7 +128,7 @@ def infer_unit(
     if len(ages)==0 or ages.max()>25: return 'months'
     return 'years' if ages.max()<=20 and (ages%1==0).all() else None
 
-# %% ../nbs/01a_tables.ipynb #d865ae71
+# %% ../nbs/01a_tables.ipynb #d0a9dc27
 def guess_call(
     path:str|Path, # The table
     cells:pd.DataFrame, # Its cells, from `read_cells`
@@ -138,6 +139,7 @@ def guess_call(
     if 'male' not in names.get('sex', 'male').lower(): coded = sorted(set(map(_spelling, cells[names['sex']])) & {'0', '1', '2'})
     sex = dict(zip(coded, 'FM' if len(coded)>1 else 'M'))
     columns = f"dict({', '.join(f'{c}={h!r}' for c,h in names.items())})"
-    flags = ['--columns', ','.join(f'{c}={h}' for c,h in names.items()), '--unit', unit] + (['--sex', ','.join(f'{k}={v}' for k,v in sex.items())] if sex else [])
+    flags = ['--columns', ','.join(f'{c}={h}' for c,h in names.items()), '--unit', unit]
+    if sex: flags += ['--sex', ','.join(f'{k}={v}' for k,v in sex.items())]
     return (f"read_labels({str(path)!r}, columns={columns}, unit='{unit}'{f', sex={sex}' if sex else ''}), or boneage labels "
         f"{shlex.join([str(path), *flags])} (a guess: check columns, unit{' and sex codes' if sex else ''})")

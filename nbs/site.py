@@ -26,23 +26,31 @@ def badge(path, f):
     link = f"https://colab.research.google.com/github/{f['owner']}/{f['lib_name']}/blob/{f['branch']}/nbs/{path.as_posix()}"
     return dict(cell_type='markdown', id='colab', metadata={}, source=f'[Open in Colab]({link}){{.colab}}')
 
-def relink(text, here, names, own):
-    "`text` of a page in folder `here` with own-host links made relative and links to notebooks led to their pages"
-    up = '../'*len(here.parts)
-    text = re.sub(re.escape(own)+r'/?(?=[\w#)"])', up, text)
+def texts(nb):
+    "Where the prose of `nb` stands: pairs of a dict and its key, in cells and outputs"
+    for cell in nb['cells']:
+        if cell['cell_type']=='markdown': yield cell, 'source'
+        for o in cell.get('outputs', []): yield from ((o['data'], key) for key in {'text/markdown', 'text/html'}&o.get('data', {}).keys())
+
+def anchors(nb): return {h.lower() for part,key in texts(nb) for h in re.findall(r'(?m)^#+ +(\S+)$', ''.join(part[key]))}
+
+def relink(text, here, names, shown, own):
+    "`text` of a page in folder `here`: own-host links relative, without an anchor that its page does not show; notebooks by their pages"
+    def local(m):
+        anchor = m[2] if m[2] and m[2][1:] in shown.get(m[1], ()) else ''
+        return '../'*len(here.parts) + (m[1] or 'index.html') + anchor
     def page(m):
         target = os.path.normpath(here/m[1])
         return f"]({os.path.relpath(names[target], here or '.')}{m[2] or ''})" if target in names else m[0]
+    text = re.sub(re.escape(own)+r'/?([\w./-]*)(#[\w.-]+)?', local, text)
     return re.sub(r'\]\((?!https?:)([\w./-]+\.ipynb)(#[^)]*)?\)', page, text)
 
-def finish(nb, path, names, f):
+def finish(nb, path, names, shown, f):
     "The notebook `nb` of `path` ready for smalldocs"
     fm, own = front_matter(nb), f"https://{f['owner']}.github.io/{f['lib_name']}"
     fm.pop('output-file', None)
     if fm: nb['cells'][0]['source'] = f'---\n{yaml.safe_dump(fm, allow_unicode=True)}---\n'
-    for cell in nb['cells']:
-        for part in [cell] if cell['cell_type']=='markdown' else [o['data'] for o in cell.get('outputs', []) if 'data' in o]:
-            for key in {'source', 'text/markdown', 'text/html'}&part.keys(): part[key] = relink(''.join(part[key]), path.parent, names, own)
+    for part,key in texts(nb): part[key] = relink(''.join(part[key]), path.parent, names, shown, own)
     if path.parts[0]=='tutorials': nb['cells'].insert(1, badge(path, f))
     return nb
 
@@ -55,9 +63,10 @@ def build(out):
         tmp = Path(shutil.copytree(cache, Path(tmp)/'site'))
         pages = {p.relative_to(tmp): json.loads(p.read_text(encoding='utf-8')) for p in sorted(tmp.rglob('*.ipynb'))}
         names = {str(p): p.with_name(front_matter(nb).get('output-file', p.name)).with_suffix('.ipynb') for p,nb in pages.items()}
+        shown = {names[str(p)].with_suffix('.html').as_posix(): anchors(nb) for p,nb in pages.items()}
         for path,nb in pages.items():
             (tmp/path).unlink()
-            (tmp/names[str(path)]).write_text(json.dumps(finish(nb, path, names, f)), encoding='utf-8')
+            (tmp/names[str(path)]).write_text(json.dumps(finish(nb, path, names, shown, f)), encoding='utf-8')
         for menu in (tmp/'_quarto.yml', tmp/'sidebar.yml'):
             menu.write_text(re.sub(r'[\w./-]+\.ipynb', lambda m: str(names.get(m[0], m[0])), menu.read_text(encoding='utf-8')), encoding='utf-8')
         host = yaml.safe_load((tmp/'nbdev.yml').read_text(encoding='utf-8'))

@@ -75,5 +75,6 @@ def test_all_has_every_public_name():
     names = import_module(f'{NAME}.all').__all__
     public = {m: import_module(f'{NAME}.{m}').__all__ for m in modules() if m not in ('all', 'cli')}
     assert set(names)=={o for m in public for o in public[m]}
-    twice = [o for o,n in Counter(o for m in public for o in public[m]).items() if n>1]
-    assert not twice, f'defined in two modules: {twice}'
+    objects = {(o, id(getattr(import_module(f'{NAME}.{m}'), o))) for m in public for o in public[m]}
+    twice = [o for o,n in Counter(o for o,_ in objects).items() if n>1]
+    assert not twice, f'one name for two things: {twice}'

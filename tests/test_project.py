@@ -1,5 +1,5 @@
 "The project as a whole: one fact in one place, generated files in step, a wheel that installs."
-import ast, re, subprocess, sys, tomllib, zipfile
+import ast, json, re, subprocess, sys, tomllib, zipfile
 from pathlib import Path
 import yaml
 from house import NAME, ROOT, copy_tree, files, modules, python, script
@@ -88,10 +88,9 @@ def test_sdist_wheel_install(tmp_path):
     code = f"""
 import {NAME}, json
 from importlib.metadata import entry_points, metadata
-m = metadata('{NAME}').json
-eps = [[e.group, e.name, e.value] for e in entry_points() if e.value.startswith('{NAME}')]
-print(json.dumps([{NAME}.__version__, {NAME}.__file__, m, eps]))"""
-    version, file, meta, points = ast.literal_eval(python('-c', code, exe=exe, cwd=tmp_path).stdout.replace('null', 'None'))
+points = [[e.group, e.name, e.value] for g in ('console_scripts', 'nbdev') for e in entry_points(group=g)]
+print(json.dumps([{NAME}.__version__, {NAME}.__file__, metadata('{NAME}').json, points]))"""
+    version, file, meta, points = json.loads(python('-I', '-c', code, exe=exe, cwd=tmp_path).stdout)
     assert version==meta['version']==FACTS['version'] and Path(file).is_relative_to(tmp_path/'venv')
     assert meta['author']==FACTS['author'] and meta['license_expression']==FACTS['license']
     assert meta['requires_python']==f">={FACTS['min_python']}" and sorted(meta['provides_extra'])==sorted(script('facts').extras())
