@@ -149,9 +149,10 @@ def _train(a):
     print(f'model: {a.out}')
     return code
 
-# %% ../nbs/60_cli.ipynb #061c2d66
+# %% ../nbs/60_cli.ipynb #8dbc74e8
 def _result(s, what):
-    return f"{what} MAE {s['mae']:.2f} months on {s['n']} radiographs (median predictor {s['median_mae']:.2f}); bias {s['bias']:+.2f}, within 12 months {s['within_12']:.0f} %"
+    text = f"{what} MAE {s['mae']:.2f} months on {s['n']} radiographs (median predictor {s['median_mae']:.2f})"
+    return f"{text}; bias {s['bias']:+.2f}, within 12 months {s['within_12']:.0f} %"
 
 # %% ../nbs/60_cli.ipynb #733b6bdc
 def _evaluate(a):
@@ -195,7 +196,7 @@ def _predict(a):
         else: out.writerow([name, sex, f'{months:.1f}', format_age(months)])
     return int(bad>0)
 
-# %% ../nbs/60_cli.ipynb #ea33517b
+# %% ../nbs/60_cli.ipynb #86d253d1
 def _demo(a):
     from boneage_fastai.phantom import make_phantom_atlas
     from boneage_fastai.prepare import prepare
@@ -210,6 +211,7 @@ def _demo(a):
         learn,interp,_ = _fit(df, out/'prepared', t)
         _say('4/5 The worst predictions')
         _say(interp.worst(5).round(1).to_string(index=False))
+        interp.plot_top_losses(9).savefig(out/'worst.jpg', pil_kwargs=dict(quality=85))
         _say('5/5 Writing the report')
         page = interp.report(out/'report', title='boneage demo: predictions on phantoms', notes=['Synthetic radiographs: these numbers say nothing about real hands.'])
     print(_result(interp.summary(), 'validation'))

@@ -114,7 +114,7 @@ def plot_actual(
     plt.close(fig)
     return fig
 
-# %% ../nbs/40_interpret.ipynb #72cdadac
+# %% ../nbs/40_interpret.ipynb #68f6e405
 _CSS = '''body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
 h1{font-size:1.6rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin-top:2.2rem}small,.note{color:#666}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}td,th{padding:.25rem .8rem .25rem 0;text-align:right;border-bottom:1px solid #8884}
@@ -135,7 +135,8 @@ def _card(interp, o):
     img = _radiograph(interp, o)
     img.thumbnail((320, 320), Image.Resampling.BILINEAR)
     text = f'{o.image}\n{o.sex} · actual {format_age(o.actual)} · predicted {format_age(o.predicted)} · {o.error:+.0f} months'
-    return f'<figure><img alt="{html.escape(str(o.image))}" src="{_embed(Image.fromarray(np.array(img)))}"><figcaption>{html.escape(text).replace(chr(10), "<br>")}</figcaption></figure>'
+    caption,data = html.escape(text).replace('\n', '<br>'), _embed(Image.fromarray(np.array(img)))
+    return f'<figure><img alt="{html.escape(str(o.image))}" src="{data}"><figcaption>{caption}</figcaption></figure>'
 
 # %% ../nbs/40_interpret.ipynb #98137c1e
 _WORDS = dict(n='radiographs', mae='mean absolute error (months)', rmse='root mean squared error (months)', bias='bias: predicted − actual (months)',

@@ -8,8 +8,8 @@ Docs: https://OWNER.github.io/boneage_fastai/learner.html.md"""
 __all__ = ['OFFLINE_ARCH', 'mae', 'rmse', 'bias', 'within_12', 'boneage_metrics', 'boneage_learner', 'history', 'fit_boneage',
            'save_model', 'load_model', 'unseen', 'test_data', 'predict_ages']
 
-# %% ../nbs/31_learner.ipynb #b3844e5f
-import json, pandas as pd, timm, torch, warnings
+# %% ../nbs/31_learner.ipynb #c584ec8e
+import ctypes, json, pandas as pd, timm, torch, warnings
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -71,7 +71,14 @@ def _vision_learner(dls, arch, download, **kwargs):
         ways = f"pass pretrained='offline' with arch='{OFFLINE_ARCH}', or the path of a file of weights, or pretrained=False"
         raise BoneAgeError(f'pretrained weights of {arch}', f'could not be downloaded ({type(e).__name__})', ways) from e
 
-# %% ../nbs/31_learner.ipynb #ecdb7135
+# %% ../nbs/31_learner.ipynb #8efa6739
+def _keep_memory():
+    "Let glibc keep freed memory: no trimming, no separate maps for large blocks (mallopt: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD)"
+    try: libc = ctypes.CDLL('libc.so.6')
+    except OSError: return
+    for option,value in ((-1, 2**31-1), (-2, 2**28), (-3, 2**30)): libc.mallopt(option, value)
+
+# %% ../nbs/31_learner.ipynb #ffb0d6b6
 @delegates(vision_learner, but=['normalize', 'n_out', 'weights', 'custom_head', 'y_range', 'pretrained', 'n_in'])
 def boneage_learner(
     dls, # From `boneage_dls` or `boneage_block`
@@ -84,6 +91,7 @@ def boneage_learner(
 )->Learner: # Its model is a `BoneAgeModel`
     "A `vision_learner` that reads bone age"
     _check_weights(arch, pretrained)
+    if dls.device.type=='cpu': _keep_memory()
     download = pretrained is True
     learn = _vision_learner(dls, arch, download, loss_func=loss_func or L1LossFlat(), metrics=metrics or boneage_metrics(), **kwargs)
     body = Body(learn.model[0].model) if isinstance(arch, str) else learn.model[0]
@@ -102,7 +110,7 @@ def history(
     "The course of the last training as a table"
     return pd.DataFrame(learn.recorder.values, columns=learn.recorder.metric_names[1:-1]).rename_axis('epoch')
 
-# %% ../nbs/31_learner.ipynb #b50606a5
+# %% ../nbs/31_learner.ipynb #b29f2ca7
 def fit_boneage(
     learn:Learner, # From `boneage_learner`
     epochs:int=8, # All in all
@@ -110,11 +118,8 @@ def fit_boneage(
     **kwargs,
 ):
     "Train by the default recipe"
-    if not learn.pretrained or epochs<2: return learn.unfreeze() or learn.fit_one_cycle(epochs, lr, **kwargs)
-    learn.freeze()
-    learn.fit_one_cycle(1, lr, pct_start=0.99, **kwargs)
     learn.unfreeze()
-    learn.fit_one_cycle(epochs-1, slice(lr/3, lr), pct_start=0.25, **kwargs)
+    learn.fit_one_cycle(epochs, slice(lr/3, lr) if learn.pretrained else lr, pct_start=0.25, **kwargs)
 
 # %% ../nbs/31_learner.ipynb #11fa246e
 def save_model(

@@ -1,7 +1,7 @@
 "One test for each verb that a fastai user expects to work, on phantoms"
 import csv, subprocess, sys
-import numpy as np, pandas as pd, pytest, torch
-from fastai.vision.all import (CSVLogger, Learner, MixedPrecision, SaveModelCallback, load_learner)
+import numpy as np, pytest, torch
+from fastai.vision.all import CSVLogger, MixedPrecision, SaveModelCallback
 from PIL import Image
 from boneage_fastai.core import SIZE, BoneAgeError
 from boneage_fastai.data import Age, boneage_block, boneage_dls
@@ -84,10 +84,12 @@ def test_mixed_precision_callback(learn):
     assert learn.get_preds()[0].dtype==torch.float32
 
 
+def original_of(path, image): return (path/'atlas'/image).with_suffix('.jpg')
+
 def _inputs(path, row):
     file = path/'prepared'/'images'/row.image
-    return {'path': file, 'text': str(file), 'bytes': file.read_bytes(), 'array': np.array(Image.open(file)), 'image': Image.open(file),
-        'row': row, 'dictionary': {'image': file, 'sex': row.sex}}
+    return dict(path=file, text=str(file), bytes=file.read_bytes(), array=np.array(Image.open(file)), image=Image.open(file), row=row,
+        dictionary=dict(image=file, sex=row.sex))
 
 def test_predict_takes_what_people_have(learn, data):
     path,df = data
@@ -103,13 +105,13 @@ def test_predict_takes_what_people_have(learn, data):
 def test_original_and_prepared_agree(learn, data):
     path,df = data
     for image in df.image[:6]:
-        original,prepared = (learn.predict(path/o/image)[0] for o in ('atlas', 'prepared/images'))
+        original,prepared = learn.predict(original_of(path, image))[0], learn.predict(path/'prepared/images'/image)[0]
         assert abs(original-prepared) < 0.5
 
 def test_predict_in_a_fresh_process(learn, data):
     path,df = data
     learn.export(path/'learner.pkl')
-    file = path/'atlas'/df.image[0]
+    file = original_of(path, df.image[0])
     code = f"from fastai.vision.all import load_learner; l = load_learner({str(path/'learner.pkl')!r}); l.remove_cb(l.progress); print(float(l.predict({str(file)!r})[0]))"
     out = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, check=True, cwd=path).stdout
     assert abs(float(out.split()[-1]) - learn.predict(file)[0]) < 1e-3
@@ -128,7 +130,7 @@ def test_fit_on_everything(data):
     learn = boneage_learner(dls, 'resnet18', pretrained=False)
     learn.remove_cb(learn.progress)
     fit_boneage(learn, 1)
-    assert len(dls.train_ds)==len(df) and 0 < learn.predict(path/'atlas'/df.image[0])[0] < 240
+    assert len(dls.train_ds)==len(df) and 0 < learn.predict(original_of(path, df.image[0]))[0] < 240
 
 def test_no_network(data, monkeypatch):
     "Without the internet the error names what can be done"
