@@ -39,7 +39,7 @@ def main():
         seconds = median(lambda: prepare(folder/'atlas', folder/'prepared', verbose=False))/N
         print(f'prepare at 928: {1000*seconds:.0f} ms a radiograph, {ATLAS*seconds:.0f} s for the Atlas')
         for arch,size,bs in [('resnet34', 928, 4), ('tf_efficientnet_lite0', 128, 64)]:
-            dls = boneage_dls(df, folder/'prepared', size=size, bs=min(bs, 16), num_workers=0, fold=None)
+            dls = boneage_dls(df, folder/'prepared', size=size, bs=min(bs, 24), num_workers=0, fold=None)
             learn = boneage_learner(dls, arch, pretrained=False)
             learn.create_opt()
             batch = dls.one_batch()

@@ -54,7 +54,7 @@ def _add_model(add):
     p.add_argument('--labels', help='table of labels, for a folder that was never prepared')
     _add_table(p)
 
-# %% ../nbs/60_cli.ipynb #c98b4638
+# %% ../nbs/60_cli.ipynb #eec8527e
 def _add_use(add):
     p = add('evaluate', 'score a model on radiographs that it has not seen')
     p.add_argument('model', help='model folder')
@@ -70,7 +70,7 @@ def _add_use(add):
     p = add('demo', 'all of it on phantoms, offline, in a few minutes')
     p.add_argument('--out', default='boneage_demo', help='folder to make (default %(default)s)')
     p.add_argument('--n', type=int, default=800, help='phantoms (default %(default)s)')
-    p.add_argument('--epochs', type=int, default=12, help='default %(default)s')
+    p.add_argument('--epochs', type=int, default=20, help='default %(default)s')
 
 # %% ../nbs/60_cli.ipynb #95084d3e
 def _say(*words): print(*words, file=sys.stderr, flush=True)
@@ -196,12 +196,12 @@ def _predict(a):
         else: out.writerow([name, sex, f'{months:.1f}', format_age(months)])
     return int(bad>0)
 
-# %% ../nbs/60_cli.ipynb #86d253d1
+# %% ../nbs/60_cli.ipynb #668b088f
 def _demo(a):
     from boneage_fastai.phantom import make_phantom_atlas
     from boneage_fastai.prepare import prepare
     out = Path(a.out)
-    t = argparse.Namespace(arch='resnet18', pretrained=False, epochs=a.epochs, lr=2e-3, size=None, bs=32, fold=0, no_sex=False, seed=42, out=out/'model')
+    t = argparse.Namespace(arch='resnet18', pretrained=False, epochs=a.epochs, lr=2e-3, size=None, bs=16, fold=0, no_sex=False, seed=42, out=out/'model')
     with redirect_stdout(sys.stderr):
         _say(f'1/5 Drawing {a.n} phantoms (synthetic hands) in {out/"atlas"}')
         make_phantom_atlas(out/'atlas', n=a.n, size=192)
@@ -213,16 +213,18 @@ def _demo(a):
         _say(interp.worst(5).round(1).to_string(index=False))
         interp.plot_top_losses(9).savefig(out/'worst.jpg', pil_kwargs=dict(quality=85))
         _say('5/5 Writing the report')
-        page = interp.report(out/'report', title='boneage demo: predictions on phantoms', notes=['Synthetic radiographs: these numbers say nothing about real hands.'])
+        note = 'Synthetic radiographs: these numbers say nothing about real hands.'
+        page = interp.report(out/'report', title='boneage demo: predictions on phantoms', notes=[note])
     print(_result(interp.summary(), 'validation'))
     print(f'report: {page}')
     return 0
 
-# %% ../nbs/60_cli.ipynb #abfe0f2d
+# %% ../nbs/60_cli.ipynb #839647f9
 _STEPS = dict(labels=_labels, prepare=_prepare, train=_train, evaluate=_evaluate, predict=_predict, demo=_demo)
 
 def _parser():
-    p = argparse.ArgumentParser('boneage', description='Bone age from hand radiographs, taught with fastai. For teaching and research only; not a medical device.')
+    about = 'Bone age from hand radiographs, taught with fastai. For teaching and research only; not a medical device.'
+    p = argparse.ArgumentParser('boneage', description=about)
     p.add_argument('--version', action='store_true', help='print the version')
     sub = p.add_subparsers(dest='command', metavar='command')
     add = lambda name, text: sub.add_parser(name, help=text, description=text[0].upper()+text[1:]+'.')

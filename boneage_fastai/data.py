@@ -216,13 +216,17 @@ def _show(samples, preds=None, ctxs=None, max_n=9, nrows=None, ncols=None, figsi
     if ctxs is None: ctxs = get_grid(n, nrows=nrows, ncols=ncols, figsize=figsize)
     return [_picture(ax, s[0], _title(s, p)) for s,p,ax,_ in zip(samples, preds or [None]*n, ctxs, range(n))]
 
-# %% ../nbs/20_data.ipynb #d138f154
+# %% ../nbs/20_data.ipynb #2d0cc3b7
 @dispatch
 def show_batch(x:tuple|TensorImage, y:TensorAge, samples, ctxs=None, **kwargs): return _show(samples, None, ctxs, **kwargs)
 
 @dispatch
-def show_results(x:tuple|TensorImage, y:TensorAge, samples, outs, ctxs=None, **kwargs): return _show(samples, outs.itemgot(0), ctxs, **kwargs)
+def show_results(x:tuple, y:TensorAge, samples, outs, ctxs=None, **kwargs): return _show(samples, outs.itemgot(0), ctxs, **kwargs)
 
+@dispatch
+def show_results(x:TensorImage, y:TensorAge, samples, outs, ctxs=None, **kwargs): return _show(samples, outs.itemgot(0), ctxs, **kwargs)
+
+# %% ../nbs/20_data.ipynb #909c8271
 @dispatch
 def plot_top_losses(x:tuple|TensorImage, y:TensorAge, samples, outs, raws, losses, **kwargs):
     return _show(samples, outs.itemgot(0), max_n=len(samples), **kwargs)

@@ -7,7 +7,7 @@ Docs: https://OWNER.github.io/boneage_fastai/interpret.html.md"""
 # %% auto #0
 __all__ = ['AgeInterpretation']
 
-# %% ../nbs/40_interpret.ipynb #bd4f16f8
+# %% ../nbs/40_interpret.ipynb #01a047d9
 import base64, html, json
 from io import BytesIO
 from pathlib import Path
@@ -15,9 +15,9 @@ import numpy as np, pandas as pd, matplotlib.pyplot as plt
 from fastai.vision.all import *
 from PIL import Image
 from .core import BoneAgeError, format_age
-from .data import RadiographReader
+from .data import RadiographReader, TensorAge
 
-# %% ../nbs/40_interpret.ipynb #3e275eb3
+# %% ../nbs/40_interpret.ipynb #2b95a26c
 class AgeInterpretation(Interpretation):
     "What a learner predicts for every radiograph of a `DataLoader`, and how wrong it is"
     def __init__(self,
@@ -29,6 +29,10 @@ class AgeInterpretation(Interpretation):
     ):
         super().__init__(learn, dl, losses, act)
         self.preds = preds
+
+    def __getitem__(self, idxs):
+        inps,preds,targs,decoded,losses = super().__getitem__(idxs)
+        return inps, preds, TensorAge(targs), decoded, losses
 
     @classmethod
     def from_learner(cls,
@@ -66,7 +70,7 @@ def summary(
     return dict(n=len(t), mae=t.error.abs().mean(), rmse=float(np.sqrt((t.error**2).mean())), bias=t.error.mean(),
         within_12=100*(t.error.abs()<=12).mean(), median_mae=(t.actual-t.actual.median()).abs().mean())
 
-# %% ../nbs/40_interpret.ipynb #62b5e5be
+# %% ../nbs/40_interpret.ipynb #6d429d81
 def _radiograph(interp, row):
     "The prepared radiograph of one row of the table"
     reader = next(o for o in interp.dl.dataset.tls[0].tfms if isinstance(o, RadiographReader))
@@ -76,11 +80,13 @@ def _radiograph(interp, row):
 def plot_top_losses(
     self:AgeInterpretation,
     k:int=9, # How many
+    nrows:int=None, # Rows of pictures; None: by `ncols`
     ncols:int=3, # Pictures in a row
     figsize=None, # In inches; None: by the number of pictures
 )->plt.Figure:
     "Show the radiographs that the learner is most wrong about"
     worst = self.worst(k)
+    if nrows: ncols = -(-len(worst)//nrows)
     nrows = -(-len(worst)//ncols)
     fig,axs = plt.subplots(nrows, ncols, figsize=figsize or (2.2*ncols, 2.6*nrows), dpi=80, squeeze=False)
     for ax in axs.flat: ax.axis('off')
@@ -114,13 +120,15 @@ def plot_actual(
     plt.close(fig)
     return fig
 
-# %% ../nbs/40_interpret.ipynb #68f6e405
+# %% ../nbs/40_interpret.ipynb #fa218fa8
 _CSS = '''body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
 h1{font-size:1.6rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin-top:2.2rem}small,.note{color:#666}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}td,th{padding:.25rem .8rem .25rem 0;text-align:right;border-bottom:1px solid #8884}
 td:first-child,th:first-child{text-align:left}.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(11rem,1fr));gap:1rem}
 figure{margin:0}figure img{width:100%;background:#000;border-radius:4px}figcaption{font-size:.85rem;line-height:1.35;overflow-wrap:anywhere}
 @media(prefers-color-scheme:dark){body{color:#ddd;background:#16181b}small,.note,figcaption{color:#aaa}.plot{background:#fff;border-radius:4px}}'''
+
+_HEAD = '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title><style>{css}</style>'
 
 _LIMITS = 'For teaching and research only. Not a medical device. Not for deciding anyone’s age of majority.'
 
@@ -138,7 +146,7 @@ def _card(interp, o):
     caption,data = html.escape(text).replace('\n', '<br>'), _embed(Image.fromarray(np.array(img)))
     return f'<figure><img alt="{html.escape(str(o.image))}" src="{data}"><figcaption>{caption}</figcaption></figure>'
 
-# %% ../nbs/40_interpret.ipynb #98137c1e
+# %% ../nbs/40_interpret.ipynb #628aea79
 _WORDS = dict(n='radiographs', mae='mean absolute error (months)', rmse='root mean squared error (months)', bias='bias: predicted − actual (months)',
     within_12='within 12 months (%)', median_mae='error of the best constant, the median age (months)')
 
@@ -159,9 +167,9 @@ def report(
     cards = ''.join(_card(self, o) for _,o in self.worst(k).iterrows())
     body = [f'<h1>{html.escape(title)}</h1>', f'<p class="note">{_LIMITS}</p>', *(f'<p>{html.escape(o)}</p>' for o in notes),
         '<h2>In numbers</h2><table>', _rows(shown), '</table>', '<h2>Predicted against actual</h2>',
-        f'<img class="plot" alt="Predicted against actual age" src="{_embed(self.plot_actual())}">', f'<h2>The worst {min(k, len(table))}</h2>', f'<div class="grid">{cards}</div>']
-    page = f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title><style>{_CSS}</style>'
-    (path/'index.html').write_text(page+'\n'.join(body)+'</html>\n', encoding='utf-8')
+        f'<img class="plot" alt="Predicted against actual age" src="{_embed(self.plot_actual())}">',
+        f'<h2>The worst {min(k, len(table))}</h2>', f'<div class="grid">{cards}</div>', '</html>']
+    (path/'index.html').write_text(_HEAD.format(title=html.escape(title), css=_CSS)+'\n'.join(body)+'\n', encoding='utf-8')
     table[['image', 'case_id', 'sex', 'actual', 'predicted']].to_csv(path/'predictions.csv', index=False)
     (path/'summary.json').write_text(json.dumps(numbers | dict(notes=list(notes)), indent=1)+'\n')
     return path/'index.html'
