@@ -7,8 +7,11 @@ Docs: https://OWNER.github.io/boneage_fastai/all.html.md"""
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/70_all.ipynb #b5b1da7f
+# %% ../nbs/70_all.ipynb #8c3cf98d
 from .core import *
+from .formats import *
+from .hand import *
+from .dicom import *
 from .radiograph import *
 from .tables import *
 from .files import *
@@ -17,13 +20,26 @@ from .atlas import *
 from .labels import *
 from .skeleton import *
 from .shadow import *
+from .signature import *
+from .faults import *
 from .phantom import *
+from .store import *
 from .prepare import *
+from .leak import *
+from .findings import *
+from .page import *
+from .decisions import *
+from .review import *
+from .manual import *
+from .plan import *
+from .augment import *
+
+# %% ../nbs/70_all.ipynb #6e3329a3
 from .operators import *
 from .data import *
 from .model import *
 from .learner import *
 from .interpret import *
 
-# %% ../nbs/70_all.ipynb #85d2a683
+# %% ../nbs/70_all.ipynb #693f04b4
 __all__ = [o for o in globals() if not o.startswith('_')]

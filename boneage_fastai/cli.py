@@ -1,4 +1,4 @@
-"""Everything from the command line: `boneage labels`, `prepare`, `train`, `evaluate`, `predict`, and a demo that needs nothing
+"""Everything from the command line, from labels to predictions, and a demo that needs nothing
 
 Docs: https://OWNER.github.io/boneage_fastai/cli.html.md"""
 
@@ -7,72 +7,13 @@ Docs: https://OWNER.github.io/boneage_fastai/cli.html.md"""
 # %% auto #0
 __all__ = ['main']
 
-# %% ../nbs/60_cli.ipynb #0006d080
+# %% ../nbs/60_cli.ipynb #47a8e942
 import argparse, sys, warnings
 from contextlib import redirect_stdout
 from pathlib import Path
+from .arguments import make_parser
 
-# %% ../nbs/60_cli.ipynb #e737aea1
-def _pairs(text): return dict(o.split('=', 1) for o in text.split(','))
-def _fold(text): return None if text.lower()=='none' else int(text)
-def _weights(text): return dict(true=True, false=False).get(text.lower(), text)
-
-# %% ../nbs/60_cli.ipynb #c4710b28
-def _add_table(p):
-    p.add_argument('--columns', type=_pairs, metavar='image=FILE,age=BA', help='headers of a table in no known dialect')
-    p.add_argument('--unit', choices=['months', 'years', 'weeks', 'days'], help='unit of its ages')
-    p.add_argument('--sex', type=_pairs, metavar='1=M,0=F', help='what its codes of sex mean')
-    p.add_argument('--readings', help="table of readings for the Atlas's own tree")
-
-def _add_simple(add):
-    p = add('labels', 'say what a table of labels is, and which rows need attention')
-    p.add_argument('table', help="a CSV or Excel table, or the folder of the Atlas's own tree")
-    p.add_argument('--images', help='look for the radiographs in this folder')
-    _add_table(p)
-    p = add('prepare', 'bring radiographs and labels into a prepared folder')
-    p.add_argument('source', help='folder of radiographs')
-    p.add_argument('out', help='folder to make')
-    p.add_argument('--labels', help='table of labels; without it: labels.csv in the folder, or the Atlas tree')
-    p.add_argument('--size', type=int, default=928, help='side in pixels (default %(default)s)')
-    p.add_argument('--fit', choices=['pad', 'squash'], default='pad', help='keep the proportions or not (default %(default)s)')
-    _add_table(p)
-
-# %% ../nbs/60_cli.ipynb #2d515139
-def _add_model(add):
-    p = add('train', 'train a model and write a model folder')
-    p.add_argument('data', help='a prepared folder, or a folder of radiographs with labels')
-    p.add_argument('--out', required=True, help='model folder to write')
-    p.add_argument('--arch', default='resnet34', help='any timm network (default %(default)s)')
-    p.add_argument('--pretrained', type=_weights, default=True, help='true, false, offline, or a file of weights (default true)')
-    p.add_argument('--epochs', type=int, default=8, help='default %(default)s')
-    p.add_argument('--lr', type=float, default=2e-3, help='highest learning rate (default %(default)s)')
-    p.add_argument('--size', type=int, help='side in pixels; without it that of the data')
-    p.add_argument('--bs', type=int, help='radiographs in a batch; without it by size')
-    p.add_argument('--fold', type=_fold, default=0, help='fold held out, or none (default %(default)s)')
-    p.add_argument('--no-sex', action='store_true', help='do not tell the network the sex')
-    p.add_argument('--seed', type=int, default=42, help='of folds and weights (default %(default)s)')
-    p.add_argument('--labels', help='table of labels, for a folder that was never prepared')
-    _add_table(p)
-
-# %% ../nbs/60_cli.ipynb #eec8527e
-def _add_use(add):
-    p = add('evaluate', 'score a model on radiographs that it has not seen')
-    p.add_argument('model', help='model folder')
-    p.add_argument('data', help='a prepared folder, or a folder of radiographs with labels')
-    p.add_argument('--out', required=True, help='folder for the report')
-    p.add_argument('--include-training', action='store_true', help='score also what it was trained on; the report says so')
-    p.add_argument('--labels', help='table of labels, for a folder that was never prepared')
-    _add_table(p)
-    p = add('predict', 'predict bone ages, as CSV')
-    p.add_argument('model', help='model folder')
-    p.add_argument('files', nargs='+', help='radiographs, or folders of them')
-    p.add_argument('--sex', default='unknown', help='F, M or unknown (default %(default)s)')
-    p = add('demo', 'all of it on phantoms, offline, in a few minutes')
-    p.add_argument('--out', default='boneage_demo', help='folder to make (default %(default)s)')
-    p.add_argument('--n', type=int, default=800, help='phantoms (default %(default)s)')
-    p.add_argument('--epochs', type=int, default=20, help='default %(default)s')
-
-# %% ../nbs/60_cli.ipynb #95084d3e
+# %% ../nbs/60_cli.ipynb #05a781ae
 def _say(*words): print(*words, file=sys.stderr, flush=True)
 
 def _read(table, a):
@@ -86,7 +27,7 @@ def _read(table, a):
 def _notes(df):
     for o in df.attrs.get('notes', ()): print(o)
 
-# %% ../nbs/60_cli.ipynb #32e3040d
+# %% ../nbs/60_cli.ipynb #5bc29208
 def _labels(a):
     from boneage_fastai.labels import check_labels
     df = _read(a.table, a)
@@ -98,30 +39,62 @@ def _labels(a):
     if not len(findings): print('Every row is understood.')
     return int((findings.severity=='error').any())
 
-# %% ../nbs/60_cli.ipynb #3acc4fff
+# %% ../nbs/60_cli.ipynb #b6d5efee
 def _prepare(a):
     from boneage_fastai.prepare import find_labels, prepare
     with redirect_stdout(sys.stderr):
         df = _read(a.labels, a) if a.labels else _read(a.source, a) if a.readings else find_labels(a.source)
         if df is None: _say(f'No labels: {a.source} holds no labels.csv and is not the Atlas tree. The radiographs are prepared without ages.')
         else: _notes(df)
-        df = prepare(a.source, a.out, df, size=a.size, fit=a.fit)
+        df = prepare(a.source, a.out, df, size=a.size, fit=a.fit, format=a.format)
     return _code(df)
 
 def _code(df): return int(any(o['kind']!='missing' for o in df.attrs.get('rejected', ())))
 
+def _table(folder):
+    "The table of a prepared folder; the reviewed one, without what was dropped, where there is one"
+    from boneage_fastai.labels import read_labels
+    if not (folder/'reviewed.csv').exists(): return read_labels(folder/'labels.csv', verbose=False)
+    from boneage_fastai.decisions import kept
+    df = read_labels(folder/'reviewed.csv', verbose=False)
+    stay = kept(df)
+    _say(f'{folder/"reviewed.csv"}: {len(df)-len(stay)} of {len(df)} radiographs were dropped in review')
+    return stay.reset_index(drop=True)
+
+# %% ../nbs/60_cli.ipynb #e9d4512d
 def _prepared(a, size, fit='pad', scratch=None):
     "The prepared folder to work on, its table and the exit code so far; a folder never prepared is prepared first"
-    from boneage_fastai.labels import read_labels
     from boneage_fastai.prepare import prepare
     data = Path(a.data)
-    if (data/'prepare.json').exists(): return data, read_labels(data/'labels.csv', verbose=False), 0
+    if (data/'prepare.json').exists(): return data, _table(data), 0
     place = Path(scratch or a.out)/'prepared'
     _say(f'{data} is not a prepared folder: preparing it in {place}')
     df = prepare(data, place, _read(a.labels or data, a) if a.labels or a.readings else None, size=size, fit=fit)
     return place, df, _code(df)
 
-# %% ../nbs/60_cli.ipynb #7ae8f488
+# %% ../nbs/60_cli.ipynb #d944d4f2
+def _review(a):
+    from boneage_fastai.review import apply_decisions, review, review_page
+    folder = Path(a.folder)
+    if a.apply:
+        df = apply_decisions(folder, a.apply)
+        drop,keep = ((df.decision==o).sum() for o in ('drop', 'keep'))
+        return print(f'{folder/"reviewed.csv"}: {drop} dropped, {keep} kept, {len(df)-drop-keep} undecided') or 0
+    with redirect_stdout(sys.stderr): findings = review(folder)
+    for name,n in findings.finding.value_counts().items(): print(f'{n:5} {name}')
+    print(f'{findings.image.nunique()} radiographs with findings; decide on {review_page(folder, findings)}')
+    return 0
+
+def _augment(a):
+    from boneage_fastai.augment import augment, augment_plan
+    folder = Path(a.folder)
+    with redirect_stdout(sys.stderr):
+        plan = augment_plan(_table(folder), a.target, a.balance, a.max_per_film, seed=a.seed)
+        df = augment(plan, folder, a.out, format=a.format)
+    print(f'{len(df)} radiographs: {(df.operator=="").sum()} originals and {(df.operator!="").sum()} copies in {a.out}')
+    return _code(df)
+
+# %% ../nbs/60_cli.ipynb #2e461c7c
 def _quiet(learn):
     "A progress bar in a terminal only"
     from fastai.callback.progress import ProgressCallback
@@ -149,12 +122,12 @@ def _train(a):
     print(f'model: {a.out}')
     return code
 
-# %% ../nbs/60_cli.ipynb #8dbc74e8
+# %% ../nbs/60_cli.ipynb #9c393110
 def _result(s, what):
     text = f"{what} MAE {s['mae']:.2f} months on {s['n']} radiographs (median predictor {s['median_mae']:.2f})"
     return f"{text}; bias {s['bias']:+.2f}, within 12 months {s['within_12']:.0f} %"
 
-# %% ../nbs/60_cli.ipynb #733b6bdc
+# %% ../nbs/60_cli.ipynb #f3992cf5
 def _evaluate(a):
     from tempfile import TemporaryDirectory
     with TemporaryDirectory() as scratch, redirect_stdout(sys.stderr):
@@ -175,7 +148,7 @@ def _evaluate(a):
     print(f'report: {page}')
     return code
 
-# %% ../nbs/60_cli.ipynb #8ff02266
+# %% ../nbs/60_cli.ipynb #f4ff45b3
 def _files(names):
     from glob import glob
     from boneage_fastai.files import find_radiographs
@@ -196,12 +169,12 @@ def _predict(a):
         else: out.writerow([name, sex, f'{months:.1f}', format_age(months)])
     return int(bad>0)
 
-# %% ../nbs/60_cli.ipynb #668b088f
+# %% ../nbs/60_cli.ipynb #f8f6b691
 def _demo(a):
     from boneage_fastai.phantom import make_phantom_atlas
     from boneage_fastai.prepare import prepare
     out = Path(a.out)
-    t = argparse.Namespace(arch='resnet18', pretrained=False, epochs=a.epochs, lr=2e-3, size=None, bs=16, fold=0, no_sex=False, seed=42, out=out/'model')
+    t = argparse.Namespace(arch='resnet10t', pretrained=False, epochs=a.epochs, lr=2e-3, size=None, bs=16, fold=0, no_sex=False, seed=42, out=out/'model')
     with redirect_stdout(sys.stderr):
         _say(f'1/5 Drawing {a.n} phantoms (synthetic hands) in {out/"atlas"}')
         make_phantom_atlas(out/'atlas', n=a.n, size=192)
@@ -219,25 +192,14 @@ def _demo(a):
     print(f'report: {page}')
     return 0
 
-# %% ../nbs/60_cli.ipynb #839647f9
-_STEPS = dict(labels=_labels, prepare=_prepare, train=_train, evaluate=_evaluate, predict=_predict, demo=_demo)
-
-def _parser():
-    about = 'Bone age from hand radiographs, taught with fastai. For teaching and research only; not a medical device.'
-    p = argparse.ArgumentParser('boneage', description=about)
-    p.add_argument('--version', action='store_true', help='print the version')
-    sub = p.add_subparsers(dest='command', metavar='command')
-    add = lambda name, text: sub.add_parser(name, help=text, description=text[0].upper()+text[1:]+'.')
-    _add_simple(add)
-    _add_model(add)
-    _add_use(add)
-    return p
+# %% ../nbs/60_cli.ipynb #38d8d179
+_STEPS = dict(labels=_labels, prepare=_prepare, review=_review, augment=_augment, train=_train, evaluate=_evaluate, predict=_predict, demo=_demo)
 
 def main(
     argv:list=None, # Arguments; None: those of the command line
 )->int: # Exit code: 0 done, 1 something was left out, 2 wrong use
     "Run `boneage`"
-    p = _parser()
+    p = make_parser()
     try: a = p.parse_args(argv)
     except SystemExit as e: return e.code or 0
     from boneage_fastai import __version__

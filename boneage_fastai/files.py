@@ -7,19 +7,26 @@ Docs: https://OWNER.github.io/boneage_fastai/files.html.md"""
 # %% auto #0
 __all__ = ['IMAGE_SUFFIXES', 'find_radiographs', 'match_images']
 
-# %% ../nbs/01b_files.ipynb #78584b18
+# %% ../nbs/01b_files.ipynb #ddbc4fb8
 import os, re
 import pandas as pd
 from collections import defaultdict
 from pathlib import Path
 from .core import LabelError
 
-# %% ../nbs/01b_files.ipynb #5df769e7
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.dcm', '.dicom', '.webp')  # What is taken for a radiograph, in any case
+# %% ../nbs/01b_files.ipynb #d99a9ef4
+IMAGE_SUFFIXES = tuple('.jpg .jpeg .png .tif .tiff .bmp .dcm .dicom .webp .jp2 .gif .pgm'.split())  # What is taken for a radiograph, in any case
 
 def _bare(name):
     stem,_,suffix = name.rpartition('.')
     return stem if '.'+suffix.lower() in IMAGE_SUFFIXES else name
+
+def _is_radiograph(folder, name):
+    if name[0]=='.': return False
+    if '.' in name: return _bare(name)!=name
+    try:
+        with open(os.path.join(folder, name), 'rb') as f: return f.read(132)[128:]==b'DICM'
+    except OSError: return False
 
 def find_radiographs(
     folder:str|Path, # The folder
@@ -30,17 +37,17 @@ def find_radiographs(
     for root,dirs,names in os.walk(folder):
         dirs[:] = [o for o in dirs if not o.startswith('.')]
         below = Path(root).relative_to(folder).as_posix()
-        found += [name if below=='.' else f'{below}/{name}' for name in names if name[0]!='.' and _bare(name)!=name]
+        found += [name if below=='.' else f'{below}/{name}' for name in names if _is_radiograph(root, name)]
     return sorted(found)
 
-# %% ../nbs/01b_files.ipynb #a190bdb1
+# %% ../nbs/01b_files.ipynb #30a4aadf
 _KEYS = (str, lambda o: _bare(o)+o[len(_bare(o)):].lower(), _bare)  # From the strictest likeness of two names to the loosest
 
 def _last(name): return name.rpartition('/')[2]
 def _posix(name): return re.sub(r'^(\./)+', '', str(name).replace('\\', '/'))
 def _within(a, b): return f'/{_bare(a)}'.endswith(f'/{_bare(b)}') or f'/{_bare(b)}'.endswith(f'/{_bare(a)}')
 
-# %% ../nbs/01b_files.ipynb #d87d65a3
+# %% ../nbs/01b_files.ipynb #28ecbe33
 def _candidates(names, folder):
     "For each name, how loosely it was found (0–2: as a path, 3: below another folder, 4: by file name alone) and the files that fit"
     paths,lasts = [defaultdict(list) for _ in _KEYS], [defaultdict(list) for _ in _KEYS]
@@ -69,7 +76,7 @@ def _settled(fits):
             elif level>2 and len(names)>1: fits[name] = (level, [file]*len(names))
     return {name: files for name,(_,files) in fits.items()}
 
-# %% ../nbs/01b_files.ipynb #f7cbcb86
+# %% ../nbs/01b_files.ipynb #d60b51cb
 def match_images(
     df:pd.DataFrame, # A table with `image`
     folder:str|Path, # The folder that holds the radiographs, in any depth

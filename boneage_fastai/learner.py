@@ -8,7 +8,7 @@ Docs: https://OWNER.github.io/boneage_fastai/learner.html.md"""
 __all__ = ['OFFLINE_ARCH', 'mae', 'rmse', 'bias', 'within_12', 'boneage_metrics', 'boneage_learner', 'history', 'fit_boneage',
            'save_model', 'load_model', 'unseen', 'test_data', 'predict_ages']
 
-# %% ../nbs/31_learner.ipynb #c584ec8e
+# %% ../nbs/31_learner.ipynb #f8b0aed6
 import ctypes, json, pandas as pd, timm, torch, warnings
 from dataclasses import asdict
 from importlib.metadata import version
@@ -18,9 +18,9 @@ from fastai.vision.all import *
 from .core import BoneAgeError, RadiographError
 from .data import file_hashes, labelled, reader_of
 from .model import Body, BoneAgeModel, Head, count_features, load_body
-from .prepare import Preparation, prepared_hashes
+from .store import Preparation, prepared_hashes
 
-# %% ../nbs/31_learner.ipynb #3042bfa4
+# %% ../nbs/31_learner.ipynb #79f96aad
 def _error(preds, targs): return preds.float().flatten()-targs.float().flatten()
 
 def mae(
@@ -37,7 +37,7 @@ def rmse(
     "Root mean squared error in months"
     return _error(preds, targs).square().mean().sqrt().item()
 
-# %% ../nbs/31_learner.ipynb #65fd309f
+# %% ../nbs/31_learner.ipynb #ed25ac38
 def bias(
     preds, # Predictions in months, any shape of n numbers
     targs, # Truth in months, n numbers
@@ -56,7 +56,7 @@ def boneage_metrics()->list: # Fresh fastai metrics: MAE, RMSE, bias, % within 1
     "The metrics that a learner gets when you name none"
     return [AccumMetric(f, flatten=False) for f in (mae, rmse, bias, within_12)]
 
-# %% ../nbs/31_learner.ipynb #95294604
+# %% ../nbs/31_learner.ipynb #a68bc3ae
 OFFLINE_ARCH = 'tf_efficientnet_lite0'  # The body whose weights the extra `offline` brings
 
 def _check_weights(arch, pretrained):
@@ -71,14 +71,14 @@ def _vision_learner(dls, arch, download, **kwargs):
         ways = f"pass pretrained='offline' with arch='{OFFLINE_ARCH}', or the path of a file of weights, or pretrained=False"
         raise BoneAgeError(f'pretrained weights of {arch}', f'could not be downloaded ({type(e).__name__})', ways) from e
 
-# %% ../nbs/31_learner.ipynb #8efa6739
+# %% ../nbs/31_learner.ipynb #2e60eec4
 def _keep_memory():
     "Let glibc keep freed memory: no trimming, no separate maps for large blocks (mallopt: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD)"
     try: libc = ctypes.CDLL('libc.so.6')
     except OSError: return
     for option,value in ((-1, 2**31-1), (-2, 2**28), (-3, 2**30)): libc.mallopt(option, value)
 
-# %% ../nbs/31_learner.ipynb #ffb0d6b6
+# %% ../nbs/31_learner.ipynb #5c3b681b
 @delegates(vision_learner, but=['normalize', 'n_out', 'weights', 'custom_head', 'y_range', 'pretrained', 'n_in'])
 def boneage_learner(
     dls, # From `boneage_dls` or `boneage_block`
@@ -103,14 +103,14 @@ def boneage_learner(
     if pretrained: learn.freeze()
     return learn
 
-# %% ../nbs/31_learner.ipynb #66eabadf
+# %% ../nbs/31_learner.ipynb #4f33238d
 def history(
     learn:Learner, # A learner that was trained
 )->pd.DataFrame: # One row an epoch of the last call of `fit`: losses and metrics
     "The course of the last training as a table"
     return pd.DataFrame(learn.recorder.values, columns=learn.recorder.metric_names[1:-1]).rename_axis('epoch')
 
-# %% ../nbs/31_learner.ipynb #b29f2ca7
+# %% ../nbs/31_learner.ipynb #d4997742
 def fit_boneage(
     learn:Learner, # From `boneage_learner`
     epochs:int=8, # All in all
@@ -121,7 +121,7 @@ def fit_boneage(
     learn.unfreeze()
     learn.fit_one_cycle(epochs, slice(lr/3, lr) if learn.pretrained else lr, pct_start=0.25, **kwargs)
 
-# %% ../nbs/31_learner.ipynb #11fa246e
+# %% ../nbs/31_learner.ipynb #5541d351
 def save_model(
     learn:Learner, # A trained learner
     folder, # Folder to write
@@ -140,7 +140,7 @@ def save_model(
     (folder/'config.json').write_text(json.dumps(config, indent=1)+'\n')
     return config
 
-# %% ../nbs/31_learner.ipynb #78982368
+# %% ../nbs/31_learner.ipynb #d5486337
 def load_model(
     folder, # Written by `save_model`
 )->tuple: # The learner, on the CPU, and the content of `config.json`
@@ -153,7 +153,7 @@ def load_model(
         learn = load_learner(folder/'learner.pkl')
     return learn, json.loads((folder/'config.json').read_text())
 
-# %% ../nbs/31_learner.ipynb #1b87bd07
+# %% ../nbs/31_learner.ipynb #c601ecb5
 def unseen(
     df, # Table of a prepared folder
     folder, # The prepared folder
@@ -175,9 +175,9 @@ def test_data(
     if (made.fit,made.window)!=(own.fit,own.window) or made.size<own.size:
         raise BoneAgeError(folder, f'is {made}, but the model needs {own}', f'prepare the originals with size={own.size}, fit={own.fit!r}')
     if not len(df): raise BoneAgeError(folder, 'has no labelled radiograph that the model has not seen', 'evaluate on other radiographs')
-    return learn.dls.test_dl(df.assign(image=[str(Path(folder).resolve()/'images'/o) for o in df.image]), with_labels=True, num_workers=0)
+    return learn.dls.test_dl(df.assign(folder=str(Path(folder).resolve()/'images')), with_labels=True, num_workers=0)
 
-# %% ../nbs/31_learner.ipynb #dfbbfaf7
+# %% ../nbs/31_learner.ipynb #e07ab1ec
 def predict_ages(
     learn, # A learner, also one from `load_model`
     files, # Paths of radiographs

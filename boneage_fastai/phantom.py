@@ -7,17 +7,18 @@ Docs: https://OWNER.github.io/boneage_fastai/phantom.html.md"""
 # %% auto #0
 __all__ = ['phantom', 'make_phantom_atlas']
 
-# %% ../nbs/10_phantom.ipynb #ea7cad80
+# %% ../nbs/10_phantom.ipynb #fe1d3623
 import json, os
 from pathlib import Path
 import numpy as np, pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 from .core import SIZE, BoneAgeError
+from .faults import FAULTS, plant
 from .skeleton import _ease, maturity, skeleton
 from .shadow import Frame, bone_shadow, flesh, flesh_shadow
 
-# %% ../nbs/10_phantom.ipynb #5a302e0f
+# %% ../nbs/10_phantom.ipynb #0bbeefd8
 def _pose(hand, tissue, size, wobble):
     "A frame for a hand: its turn, its size and its place in a picture of `size` pixels"
     reach = [(x+r*i, y+r*j) for *_,x,y,r in tissue[0] for i,j in ((1,0), (-1,0), (0,1))]
@@ -25,7 +26,7 @@ def _pose(hand, tissue, size, wobble):
     turn,fill = np.deg2rad(5.5*wobble()),np.clip(.77+.03*hand.stage+.12*wobble(), .5, 1)
     return Frame(reach+[(-30, -46), (26, -46)], (size, columns), turn, fill, np.clip(.5+.22*np.array([wobble(), wobble()]), .02, .98))
 
-# %% ../nbs/10_phantom.ipynb #dd57a284
+# %% ../nbs/10_phantom.ipynb #9c4118dc
 def _expose(bone, soft, frame, between, rng):
     "Shadows to grey values: float32, 0 black – 1 white"
     h,w = frame.shape
@@ -39,7 +40,7 @@ def _expose(bone, soft, frame, between, rng):
     x += max(0, between(-.012, .012))*np.convolve(rng.standard_normal(w), np.ones(5)/5, 'same').astype(np.float32)
     return x+between(.004, .014)*np.sqrt(h/SIZE)*rng.standard_normal((h, w), np.float32)
 
-# %% ../nbs/10_phantom.ipynb #c04f104c
+# %% ../nbs/10_phantom.ipynb #7b47b510
 def _lead(text, height, turn, box):
     "A lead marker: its brightness and its opacity, two L images"
     font = ImageFont.load_default(max(2, height))
@@ -62,7 +63,7 @@ def _spot(size, mask, rng, taken):
         if best is None or cost<best[0]-1e-3: best = cost,box
     return best[1]
 
-# %% ../nbs/10_phantom.ipynb #bc28a51f
+# %% ../nbs/10_phantom.ipynb #4eef4c62
 def _furnish(img, mask, variation, rng):
     "Put markers, a blacked-out name and edges on a radiograph"
     (w,h),unit,taken = img.size,img.height/SIZE,[]
@@ -81,7 +82,7 @@ def _furnish(img, mask, variation, rng):
         deep = max(1, int(h*(.004+.02*rng.random())))
         img.paste(int(rng.choice([0, 5, 235, 255])), [(0,0,w,deep), (0,h-deep,w,h), (0,0,deep,h), (w-deep,0,w,h)][edge])
 
-# %% ../nbs/10_phantom.ipynb #8b98be14
+# %% ../nbs/10_phantom.ipynb #f47b9616
 def _landmarks(hand, frame, rows):
     "Where the hand and every centre are, in pixels, and how mature the centre is"
     (h,w),centres = frame.shape,{}
@@ -99,7 +100,7 @@ def _landmarks(hand, frame, rows):
     l,t,r,b = tidy(*frame.box)
     return dict(size=[w, h], hand=dict(box=[l, t, r, b], width=round(r-l, 1), height=round(b-t, 1)), centres=centres)
 
-# %% ../nbs/10_phantom.ipynb #477f6f8f
+# %% ../nbs/10_phantom.ipynb #2d8cb401
 def phantom(
     age_months:float, # Bone age to draw, months, 0 to 240
     sex='F', # `F` or `M`
@@ -120,7 +121,7 @@ def phantom(
     _furnish(img, mask, variation, rng)
     return img,_landmarks(hand, frame, {o.Index: o for o in maturity(age_months, sex).itertuples()})
 
-# %% ../nbs/10_phantom.ipynb #79f6dcc2
+# %% ../nbs/10_phantom.ipynb #22648faa
 _AHEAD = dict(ASI=.33, BLK=.11, CAU=.01, HIS=.45)  # Years by which readings are ahead of chronological age, mean by race in the Digital Hand Atlas
 _NOTE = 'synthetic phantom, boneage_fastai'
 
@@ -144,22 +145,35 @@ def _write(path, save):
         os.replace(part, path)
     finally: part.unlink(missing_ok=True)
 
-# %% ../nbs/10_phantom.ipynb #3d967ecd
+# %% ../nbs/10_phantom.ipynb #1a17516b
+def _faulty(n, seed, faults):
+    "The fault of each of `n` radiographs, empty for none"
+    if isinstance(faults, dict): names = [name for name,k in faults.items() for _ in range(k)]
+    else: names = [list(FAULTS)[i%len(FAULTS)] for i in range(round(faults*n))]
+    if strange:=set(names)-set(FAULTS): raise BoneAgeError(f"fault '{min(strange)}'", 'is not known', f"use some of {', '.join(FAULTS)}")
+    if len(names)>n: raise BoneAgeError(f'{len(names)} faults', f'do not fit into {n} radiographs', 'ask for fewer, or for more radiographs')
+    given = dict(zip(np.random.default_rng([11, seed]).permutation(n).tolist(), names))
+    return [given.get(i, '') for i in range(n)]
+
+# %% ../nbs/10_phantom.ipynb #61f213d8
 def make_phantom_atlas(
     path, # Folder to write into; made if it is not there, and it must hold no other radiographs
     n:int=400, # Number of radiographs, one a case
     size:int=SIZE, # Long side in pixels
     seed:int=0, # Another seed, another atlas; radiograph i does not depend on `n`
-)->pd.DataFrame: # The table that `labels.csv` holds, a row a radiograph
+    faults=None, # Share of the radiographs to spoil, 0 to 1, with all `FAULTS` in turn; or how many of each, such as `{'metal': 3}`
+)->pd.DataFrame: # The table that `labels.csv` holds, a row a radiograph; with `faults` a column `fault`, empty for none
     "Write a phantom atlas: radiographs in the Digital Hand Atlas's folders, `labels.csv` and `landmarks.json`"
     if n<1: raise BoneAgeError(f"n {n}", "is no number of radiographs", "ask for 1 or more")
     path,df,marks = Path(path),_plan(n, seed),{}
+    if faults is not None: df['fault'] = _faulty(n, seed, faults)
     strange = {o.relative_to(path).as_posix() for o in path.rglob('*.jpg')}-set(df.image)
     if strange: raise BoneAgeError(path, f"holds {len(strange)} radiographs of something else, such as {min(strange)}", "name an empty folder")
     exif = Image.Exif()
     exif[270],exif[305] = _NOTE,'boneage_fastai'
     for i,row in enumerate(tqdm(df.itertuples(), total=n, desc='phantoms', disable=None)):
         img,marks[row.image] = phantom(row.age_months, row.sex, size, [seed, i])
+        if fault:=getattr(row, 'fault', ''): img,_ = plant(img, fault, [seed, i]),marks.pop(row.image)
         (path/row.image).parent.mkdir(parents=True, exist_ok=True)
         _write(path/row.image, lambda part: img.save(part, 'JPEG', quality=92, comment=_NOTE, exif=exif))
     _write(path/'landmarks.json', lambda part: part.write_text(json.dumps(marks)))

@@ -7,79 +7,92 @@ Docs: https://OWNER.github.io/boneage_fastai/radiograph.html.md"""
 # %% auto #0
 __all__ = ['FITS', 'open_radiograph', 'Geometry', 'letterbox', 'fit_radiograph']
 
-# %% ../nbs/01_radiograph.ipynb #10dfa7cf
-import os
-from dataclasses import dataclass
+# %% ../nbs/01_radiograph.ipynb #fa45f48a
+import warnings
+from dataclasses import dataclass, replace
 from io import BytesIO
-from pathlib import Path
+from threading import Lock
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 from .core import SIZE, BoneAgeError, RadiographError
+from .hand import find_hand  # chkstyle: ignore
+from .dicom import _is_dicom, open_dicom
+from .formats import _bytes, _check_pixels, _damaged, _name, to_8bit
 
-# %% ../nbs/01_radiograph.ipynb #00bfe046
-_PLAIN = {'L', '1', 'P', 'RGB', 'RGBA', 'LA', 'PA', 'La', 'RGBa', 'CMYK', 'YCbCr'}  # Modes of 8 bits a channel
+# %% ../nbs/01_radiograph.ipynb #8fa0e3c3
+_JPEG = 'JPEG', 'MPO'  # What most telephones write is an MPO: a JPEG with previews behind it
+_opening = Lock()  # `warnings.catch_warnings` is not made for threads
 
-def _from_array(
-    array:np.ndarray, # Grey values, shape (height, width), (height, width, 1) or (height, width, 3); 8 bits
-)->Image.Image: # The same picture
-    a = np.asarray(array)
-    if a.ndim==3 and a.shape[-1]==1: a = a[...,0]
-    if a.ndim not in (2, 3) or a.ndim==3 and a.shape[-1]!=3:
-        raise RadiographError(f'array of shape {a.shape}', 'is not a radiograph', 'pass (height, width) or (height, width, 3)')
-    if a.dtype!=np.uint8: raise RadiographError(f'array of {a.dtype}', 'is not 8-bit', 'scale it to 0–255 and convert it to uint8')
-    if not a.size: raise RadiographError(f'array of shape {a.shape}', 'is empty', 'pass at least one pixel')
-    return Image.fromarray(a)
-
-def _name(source)->str: return str(source) if isinstance(source, (str, Path)) else getattr(source, 'name', None) or f'<{type(source).__name__}>'
-
-# %% ../nbs/01_radiograph.ipynb #a76e7d1f
-def _as_image(
-    source, # Path, bytes, binary file object, PIL image or uint8 array
-)->Image.Image: # Opened, not yet decoded
-    if isinstance(source, Image.Image): return source
-    if isinstance(source, np.ndarray): return _from_array(source)
-    data = BytesIO(source) if isinstance(source, (bytes, bytearray, memoryview)) else source
-    name = _name(source)
-    try: return Image.open(data)
-    except FileNotFoundError: raise RadiographError(name, 'does not exist', 'check the name and the folder') from None
-    except IsADirectoryError: raise RadiographError(name, 'is a folder', 'name one radiograph in it') from None
+def _open_bytes(
+    data:bytes, # A whole file
+    name:str, # For errors
+)->Image.Image: # Decoded, unless it is a JPEG: that may be wanted smaller
+    if _is_dicom(data): return open_dicom(data, name)
+    try:
+        with _opening, warnings.catch_warnings():
+            warnings.simplefilter('ignore', Image.DecompressionBombWarning)  # The limit below is lower
+            img = Image.open(BytesIO(data))
+        _check_pixels(*img.size, name)
+        pages = 1 if img.format in _JPEG else getattr(img, 'n_frames', 1)
+        if img.format not in _JPEG: img.load()
     except UnidentifiedImageError:
-        empty = os.path.getsize(source)==0 if isinstance(source, (str, Path)) else isinstance(data, BytesIO) and not data.getbuffer().nbytes
-        raise RadiographError(name, 'is empty' if empty else 'is not an image', 'use JPEG or 8-bit PNG') from None
+        if _is_dicom(data, bare=True): return open_dicom(data, name)
+        raise RadiographError(name, 'is not an image that can be read, or only the beginning of one', 'use JPEG, PNG, TIFF or DICOM') from None
+    except RadiographError: raise
     except Image.DecompressionBombError as e: raise RadiographError(name, f'has too many pixels ({e})', 'reduce it first') from None
-    except (OSError, ValueError, AttributeError, TypeError) as e:
-        raise RadiographError(name, f'cannot be opened ({e})', 'pass a path, bytes, a file, an array or an image') from None
+    except Exception as e: raise _damaged(name, e) from None  # What a damaged file makes a decoder raise has no common type
+    if pages>1: warnings.warn(f'{name}: holds {pages} pictures; the first one is read')
+    return img
 
-# %% ../nbs/01_radiograph.ipynb #949def25
+def _as_image(
+    source, # Whatever `open_radiograph` opens
+)->Image.Image: # Of any mode; an image is handed back itself
+    if isinstance(source, np.ndarray): return Image.fromarray(to_8bit(source))
+    if not isinstance(source, Image.Image): return _open_bytes(_bytes(source), _name(source))
+    _check_pixels(*source.size, _name(source))
+    try: source.load()
+    except Exception as e: raise _damaged(_name(source), e) from None
+    return source
+
+# %% ../nbs/01_radiograph.ipynb #121f0d95
 _TURNED = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
     6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}  # Of the EXIF orientation
 
-def _orientation(img): return img.getexif().get(0x0112, 1) if img.format in ('JPEG', 'PNG', 'TIFF', 'MPO', 'WEBP') else 1
+def _orientation(img):
+    try: turn = img.getexif().get(0x0112, 1) if img.format and img.format!='TIFF' else 1
+    except Exception: return 1  # A note that cannot be read is none
+    return turn if turn in _TURNED else 1
+
+def _grey(img):
+    if img.mode[0] in 'IF':
+        grey = to_8bit(np.asarray(img))
+        return Image.fromarray(255-grey if getattr(img, 'tag_v2', {}).get(262)==0 else grey)
+    if img.mode=='LAB': return img.getchannel(0)
+    if img.mode in ('RGBA', 'LA', 'PA', 'La', 'RGBa') or 'transparency' in img.info:
+        img = Image.alpha_composite(Image.new('RGBA', img.size, (0, 0, 0, 255)), img.convert('RGBA'))
+    return img.convert('L')
 
 def _decode(
     img:Image.Image, # Opened image
     name:str, # For errors
     turn:int=1, # EXIF orientation
 )->Image.Image: # Mode L, upright
-    if img.mode not in _PLAIN: raise RadiographError(name, f'has pixels of a kind not read here ({img.mode})', 'convert it to 8-bit grey')
-    try:
-        if img.mode in ('RGBA', 'LA', 'PA', 'La', 'RGBa') or 'transparency' in img.info:
-            img = Image.alpha_composite(Image.new('RGBA', img.size, (0, 0, 0, 255)), img.convert('RGBA'))
-        img = img.convert('L')
-    except (OSError, SyntaxError, ValueError) as e:
-        raise RadiographError(name, f'is damaged ({e})', 'get it again from its source') from None
-    return img.transpose(_TURNED[turn]) if turn in _TURNED else img
+    try: grey = _grey(img)
+    except RadiographError as e: raise RadiographError(name, e.reason, e.remedy) from None
+    except Exception as e: raise _damaged(name, e) from None
+    return grey.transpose(_TURNED[turn]) if turn in _TURNED else grey
 
+# %% ../nbs/01_radiograph.ipynb #f9e0f0de
 def open_radiograph(
-    source, # Path, bytes, binary file object, PIL image, or uint8 array of shape (height, width[, 1 or 3])
+    source, # Path, bytes, binary file object, PIL image, or array of shape (height, width[, 1 or 3])
 )->Image.Image: # The radiograph, mode L, upright, in its own size
     "Open a radiograph from whatever people have"
     img = _as_image(source)
-    if img is not source and img.format=='JPEG': img.draft('L', img.size)
+    if img is not source and img.format in _JPEG: img.draft('L', img.size)
     return _decode(img, _name(source), _orientation(img))
 
-# %% ../nbs/01_radiograph.ipynb #fb0d1f6e
-FITS = ('pad', 'squash')
+# %% ../nbs/01_radiograph.ipynb #a757b9ae
+FITS = ('pad', 'squash', 'hand')
 
 @dataclass(frozen=True)
 class Geometry:
@@ -87,7 +100,8 @@ class Geometry:
     width:int # Of the original, in pixels
     height:int # Of the original, in pixels
     size:int=SIZE # Side of the square, in pixels
-    fit:str='pad' # `pad` keeps the proportions, `squash` does not
+    fit:str='pad' # `pad` or `hand` keep the proportions, `squash` does not
+    crop:tuple=None # (left, top, right, bottom) of the original that is kept, in pixels; None: all of it
 
     def __post_init__(self):
         if self.fit not in FITS: raise BoneAgeError(f"fit '{self.fit}'", 'is not known', f"use one of {', '.join(FITS)}")
@@ -97,14 +111,21 @@ class Geometry:
     def box(self)->tuple: # (left, top, right, bottom) in pixels of the square
         "The part of the square that the radiograph covers"
         if self.fit=='squash': return 0, 0, self.size, self.size
-        scale = self.size/max(self.width, self.height)
-        w,h = max(1, round(self.width*scale)), max(1, round(self.height*scale))
+        w,h = self._kept[1]
+        scale = self.size/max(w, h)
+        w,h = max(1, round(w*scale)), max(1, round(h*scale))
         left,top = (self.size-w)//2, (self.size-h)//2
         return left, top, left+w, top+h
 
+    @property
+    def _kept(self):
+        l,t,r,b = self.crop or (0, 0, self.width, self.height)
+        return np.array([l, t]), np.array([r-l, b-t])
+
     def _scale(self):
-        l,t,r,b = self.box
-        return np.array([(r-l)/self.width, (b-t)/self.height]), np.array([l, t])
+        (l,t,r,b),(corner,sides) = self.box,self._kept
+        scale = np.array([r-l, b-t])/sides
+        return scale, np.array([l, t])-corner*scale
 
     def to_square(self,
         points, # Points (x, y) of the original in pixels, shape (n, 2) or (2,)
@@ -120,36 +141,54 @@ class Geometry:
         scale,shift = self._scale()
         return (np.asarray(points, float)-shift)/scale
 
-# %% ../nbs/01_radiograph.ipynb #c765339a
+# %% ../nbs/01_radiograph.ipynb #2dbc1b08
 def letterbox(
     img:Image.Image, # A radiograph of any size, mode L
     size:int=SIZE, # Side of the square in pixels
-    fit:str='pad', # `pad` or `squash`
+    fit:str='pad', # `pad`, `squash` or `hand`
 )->tuple: # The square radiograph (mode L) and its `Geometry`
     "Fit a radiograph into a square, and say where it went"
-    geometry = Geometry(*img.size, size, fit)
+    return _fit(img, Geometry(*img.size, size, fit))
+
+def _fit(img, geometry):
+    "The square radiograph and its geometry; `img` may have been decoded smaller than `geometry` says"
+    if geometry.fit=='hand' and img.size!=(geometry.size,)*2: geometry = replace(geometry, crop=_around_hand(img, geometry))
     return _place(img, geometry), geometry
 
+def _around_hand(img, geometry, margin=0.04):
+    "The hand and a margin, in pixels of the original; None where no hand is found for sure"
+    hand = find_hand(img)
+    if hand.confidence<.3: return None
+    sides = np.array([geometry.width, geometry.height])
+    box = np.reshape(hand.box, (2, 2))*sides/img.size
+    room = margin*(box[1]-box[0]).max()
+    return tuple(int(o) for o in np.clip([np.floor(box[0]-room), np.ceil(box[1]+room)], 0, sides).ravel())
+
+# %% ../nbs/01_radiograph.ipynb #a5b9d502
 def _place(img, geometry):
     l,t,r,b = geometry.box
+    if geometry.crop:
+        corner,sides = geometry._kept
+        scale = np.array(img.size)/[geometry.width, geometry.height]
+        img = img.resize((r-l, b-t), Image.Resampling.BILINEAR, box=(*(corner*scale), *np.minimum((corner+sides)*scale, img.size)))
     if img.size!=(r-l, b-t): img = img.resize((r-l, b-t), Image.Resampling.BILINEAR)
     if img.size==(geometry.size,)*2: return img
     square = Image.new('L', (geometry.size,)*2)
     square.paste(img, (l, t))
     return square
 
-# %% ../nbs/01_radiograph.ipynb #25630284
+# %% ../nbs/01_radiograph.ipynb #5e9951d5
 def fit_radiograph(
     source, # Whatever `open_radiograph` opens
     size:int=SIZE, # Side of the square in pixels
-    fit:str='pad', # `pad` or `squash`
+    fit:str='pad', # `pad`, `squash` or `hand`
 )->tuple: # The square radiograph (mode L) and its `Geometry` against the original
     "Open a radiograph and fit it into a square, decoding no more than is needed"
     img = _as_image(source)
     turn = _orientation(img)
     width,height = img.size[::-1] if turn>=5 else img.size
     geometry = Geometry(width, height, size, fit)
-    if img is not source and img.format=='JPEG':
-        l,t,r,b = geometry.box
+    if img is not source and img.format in _JPEG:
+        l,t,r,b = np.array(geometry.box)*(2 if fit=='hand' else 1)
         img.draft('L', (b-t, r-l) if turn>=5 else (r-l, b-t))
-    return _place(_decode(img, _name(source), turn), geometry), geometry
+    return _fit(_decode(img, _name(source), turn), geometry)

@@ -65,7 +65,9 @@ def test_evaluate_leaves_out_what_was_trained_on(model, atlas, tmp_path):
     config = json.loads((model/'config.json').read_text())
     assert code==0 and out.startswith('held-out MAE') and f"{config['n_train']} of 30" in err
     assert {o.name for o in (tmp_path/'r').iterdir()}=={'index.html', 'predictions.csv', 'summary.json'}
-    assert list(pd.read_csv(tmp_path/'r/predictions.csv'))==['image', 'case_id', 'sex', 'actual', 'predicted']
+    table = pd.read_csv(tmp_path/'r/predictions.csv')
+    assert list(table)==['image', 'case_id', 'sex', 'actual', 'predicted']
+    assert set(table.image)<=set(pd.read_csv(atlas/'prepared/labels.csv').image)
 
 def test_evaluate_takes_originals(model, atlas, tmp_path):
     "A folder that was never prepared is prepared as the model needs it, and known again by its files"
