@@ -15,7 +15,7 @@ import numpy as np, pandas as pd, matplotlib.pyplot as plt
 from fastai.vision.all import *
 from PIL import Image
 from .core import BoneAgeError, format_age
-from .data import RadiographReader, TensorAge
+from .data import TensorAge, reader_of
 
 # %% ../nbs/40_interpret.ipynb #2b95a26c
 class AgeInterpretation(Interpretation):
@@ -72,9 +72,8 @@ def summary(
 
 # %% ../nbs/40_interpret.ipynb #6d429d81
 def _radiograph(interp, row):
-    "The prepared radiograph of one row of the table"
-    reader = next(o for o in interp.dl.dataset.tls[0].tfms if isinstance(o, RadiographReader))
-    return reader(row)
+    "The prepared radiograph of one row of the table: its index is the place in the data"
+    return reader_of(interp.dl.dataset)(pd.DataFrame(interp.dl.items).iloc[row.name])
 
 @patch
 def plot_top_losses(

@@ -74,6 +74,14 @@ def test_evaluate_takes_originals(model, atlas, tmp_path):
     code,_,err = boneage('evaluate', model, atlas/'atlas', '--out', tmp_path/'r')
     assert code==0 and json.loads((tmp_path/'r/summary.json').read_text())['n']==json.loads((model/'config.json').read_text())['n_valid'], err
 
+def test_evaluate_shows_radiographs_of_another_folder(model, tmp_path):
+    "Their names are not in the folder that the model was trained from"
+    df = make_phantom_atlas(tmp_path/'a', n=4, size=128, seed=3)
+    for o in df.image: (tmp_path/'a'/o).rename((tmp_path/'a'/o).with_suffix('.jpeg'))
+    df.assign(image=df.image.str.replace('.jpg', '.jpeg')).to_csv(tmp_path/'a/labels.csv', index=False)
+    code,_,err = boneage('evaluate', model, tmp_path/'a', '--out', tmp_path/'r', '--include-training')
+    assert code==0 and (tmp_path/'r/index.html').read_text().count('<figure>')==4, err
+
 def test_nothing_left_to_evaluate(model, atlas, tmp_path):
     df = pd.read_csv(atlas/'prepared/labels.csv')
     seen = json.loads((model/'config.json').read_text())['trained_on']['cases']
