@@ -206,7 +206,10 @@ def main(
     if a.version: return print(__version__) or 0
     if not a.command: return p.print_help(sys.stderr) or 2
     from boneage_fastai.core import BoneAgeError, RadiographError
-    warnings.filterwarnings('ignore', category=FutureWarning, module='torch')
-    try: return _STEPS[a.command](a)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings('ignore', category=FutureWarning, module='torch')
+            warnings.showwarning = lambda message, *args, **kwargs: _say(message)
+            return _STEPS[a.command](a)
     except BoneAgeError as e: return _say(f'boneage {a.command}: {e}') or (1 if isinstance(e, RadiographError) else 2)
     except BrokenPipeError: return 0

@@ -1,6 +1,7 @@
 "The command line as a person in a shell meets it: exit codes, streams, messages"
 import csv, io, json, shutil, subprocess, sys
 import pandas as pd, pytest
+from PIL import Image
 from boneage_fastai.phantom import make_phantom_atlas
 
 
@@ -59,6 +60,13 @@ def test_a_damaged_radiograph_does_not_stop_the_others(atlas, tmp_path):
     assert code==1 and bad.name in err
     assert len(pd.read_csv(tmp_path/'p/labels.csv'))==29
     assert bad.name in (tmp_path/'p/rejected.csv').read_text()
+
+def test_a_warning_is_one_plain_line(tmp_path):
+    (tmp_path/'a').mkdir()
+    page = Image.new('L', (90, 120), 60)
+    page.save(tmp_path/'a/two.tif', save_all=True, append_images=[page])
+    code,_,err = boneage('prepare', tmp_path/'a', tmp_path/'p', '--size', 64)
+    assert code==0 and 'two.tif: holds 2 pictures; the first one is read' in err and '.py' not in err
 
 def test_evaluate_leaves_out_what_was_trained_on(model, atlas, tmp_path):
     code,out,err = boneage('evaluate', model, atlas/'prepared', '--out', tmp_path/'r')
