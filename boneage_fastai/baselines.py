@@ -7,8 +7,8 @@ Docs: https://OWNER.github.io/boneage_fastai/baselines.html.md"""
 # %% auto #0
 __all__ = ['READERS_RMS', 'PERFECT_MAE', 'target_kind', 'baselines', 'is_it_good']
 
-# %% ../nbs/37_baselines.ipynb #c65f3a16
-import numpy as np, pandas as pd
+# %% ../nbs/37_baselines.ipynb #f268543b
+import re, numpy as np, pandas as pd
 from .core import BoneAgeError
 from .measures import cases_of, interval, measures, predictions_table, resample, _sum_by
 
@@ -69,7 +69,7 @@ def baselines(
     elif lived.notna().any(): rows['chronological age'] = _beside(t, lived, 'The chronological age', n_boot, seed)
     return pd.DataFrame.from_dict(rows | dict(_readers(t, n_boot, seed)), 'index', columns=_COLUMNS).rename_axis('baseline')
 
-# %% ../nbs/37_baselines.ipynb #3bb0b09c
+# %% ../nbs/37_baselines.ipynb #396a9511
 def _ends(low, high, form='.1f'): return f'95 % interval {low:{form}} to {high:{form}}' if low==low else 'too few cases for an interval'
 
 def _versus(o):
@@ -93,9 +93,9 @@ def is_it_good(
         said.append(f'The chronological age would be wrong by {o.mae:.1f} months on the {o.n:.0f} radiographs where it is known, the model by {o.model_mae:.1f}. {_versus(o)}.')
     if 'perfect reading' in b.index:
         said.append(f'The label is the chronological age: on the Digital Hand Atlas even the radiologists are {PERFECT_MAE:.1f} months away from it.')
-    return said + list(_beside_readers(rmse, b)) + list(_leanings(m))
+    return [re.sub('(?<=[ (])-(?=[0-9])', '−', o) for o in said + list(_beside_readers(rmse, b)) + list(_leanings(m))]
 
-# %% ../nbs/37_baselines.ipynb #95e49fb2
+# %% ../nbs/37_baselines.ipynb #eed34d9a
 def _beside_readers(rmse, b):
     "The root mean squared error beside that of readers"
     o = b.loc['two readers']
@@ -104,7 +104,7 @@ def _beside_readers(rmse, b):
         f'The root mean squared error is {rmse:.1f} months, {rmse/o.rmse:.1f} times the {o.rmse:.1f} by which {whose} differ from each other.')
     if 'third reader' in b.index:
         third,noise = b.rmse['third reader'],b.rmse['label noise']
-        yield f'A third reader as good as the two would differ from the label by {third:.1f} months, and one who knew the true age by {noise:.1f}: less than that is chance or a leak.'
+        yield f'If the label is the mean of two such readings, a third reader differs from it by {third:.1f} months, and one who knew the true age by {noise:.1f}: less than that is chance or a leak.'
 
 def _leanings(m):
     "What leans, where the interval leaves no doubt"

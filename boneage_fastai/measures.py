@@ -102,8 +102,8 @@ def interval(
     values = np.asarray(values)[np.isfinite(values)]
     return tuple(np.percentile(values, [2.5, 97.5]).tolist()) if cases>1 and len(values) else (np.nan, np.nan)
 
-# %% ../nbs/36_measures.ipynb #39627f1c
-_WORDS = dict(mae='Mean absolute error|months', mae_years='the same in years|years', rmse='Root mean squared error|months', bias='Bias: predicted − actual|months',
+# %% ../nbs/36_measures.ipynb #de886584
+_WORDS = dict(mae='Mean absolute error|months', mae_years='Mean absolute error in years|years', rmse='Root mean squared error|months', bias='Bias: predicted − actual|months',
     sd='Standard deviation of the errors|months', r2='R²|', within_6='Within 6 months|%', within_12='Within 12 months|%', within_24='Within 24 months|%',
     loa_lower='Limits of agreement, lower|months', loa_upper='Limits of agreement, upper|months', slope='Proportional bias: slope of error on mean|')
 

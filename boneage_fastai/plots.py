@@ -128,14 +128,16 @@ def plot_error_by_age(
     _legend(ax, ncols=5, loc='lower center', bbox_to_anchor=(.5, 1), columnspacing=1)
     return fig
 
-# %% ../nbs/39_plots.ipynb #19c77181
+# %% ../nbs/39_plots.ipynb #293f0cb2
 def error_histogram(
     t:pd.DataFrame, # From `predictions_table`
-    width:float=3, # Of a bar, months
-    most:float=60, # Beyond this, errors are gathered in the outermost bars, months
+    width:float=None, # Of a bar, months; None: 3, or 6 where errors pass 60, or 12 where they pass 120
+    most:float=240, # Beyond this, errors are gathered in the outermost bars, months
 )->pd.DataFrame: # `low, high, n`; a bar holds its lower end
     "How often errors of each size occur"
-    reach = float(np.clip(np.ceil((t.error.abs().max()+1e-9)/width)*width, 4*width, most))
+    size = t.error.abs().max()
+    width = width or (3 if size<=60 else 6 if size<=120 else 12)
+    reach = float(np.clip(np.ceil((size+1e-9)/width)*width, 4*width, most))
     edges = np.arange(-reach, reach+width/2, width)
     n,_ = np.histogram(np.clip(t.error, -reach, np.nextafter(reach, 0)), edges)
     low,high = edges[:-1].copy(),edges[1:].copy()
@@ -157,7 +159,7 @@ def plot_errors(
     ax.axvline(0, color=INK, lw=1)
     ax.axvline(t.error.mean(), color=INK, lw=1, ls='--', label=f'bias {t.error.mean():+.1f}')
     ax.set(xlabel='predicted − actual, months', ylabel='radiographs')
-    ax.xaxis.set_major_locator(plt.MultipleLocator(12 if h.high.max()<=75 else 24))
+    ax.xaxis.set_major_locator(plt.MultipleLocator(12 if h.high.max()<=75 else 24 if h.high.max()<=150 else 48))
     _legend(ax)
     return fig
 

@@ -7,7 +7,7 @@ Docs: https://OWNER.github.io/boneage_fastai/report.html.md"""
 # %% auto #0
 __all__ = ['data_facts', 'made_facts', 'limits', 'worst_cards', 'write_report']
 
-# %% ../nbs/42_report.ipynb #f4bcfbc4
+# %% ../nbs/42_report.ipynb #e56c0fc7
 import hashlib, json, math, os, platform, numpy as np, pandas as pd
 from datetime import datetime, timezone
 from html import escape
@@ -18,7 +18,7 @@ from .baselines import baselines, is_it_good, target_kind
 from .core import BoneAgeError, format_age
 from .groups import by_groups, group_names
 from .interpret import AgeInterpretation, _radiograph
-from .layout import Section, html_facts, html_list, html_page, html_table, picture, svg, _name
+from .layout import Section, html_facts, html_page, html_table, minus, picture, svg, _name
 from .measures import cases_of, measures
 from .store import prepared_hashes
 
@@ -101,7 +101,7 @@ def limits(
     return said + ['The intervals hold the chance of which cases were scored, not that of another training, another hospital or another reader.',
         'A difference between groups says that they differ, not why; “no more than noise” does not say that they are equal.']
 
-# %% ../nbs/42_report.ipynb #c9af892b
+# %% ../nbs/42_report.ipynb #86645c44
 def _image(make, words):
     "An `<img>` of what `make` returns, or the reason why there is none"
     try: return f'<img alt="{escape(words)}" src="{picture(make())}">'
@@ -123,22 +123,23 @@ def worst_cards(
     for rank,(_,o) in enumerate(interp.worst(k).iterrows(), 1):
         case = f'<br>case {_name(o.case_id)}' if pd.notna(o.case_id) and str(o.case_id).strip() else ''
         sex = dict(F='girl', M='boy').get(o.sex, 'sex unknown')
-        text = f'<b>{o.error:+.0f} months</b><br>{sex}, {format_age(o.actual)}, read as {format_age(o.predicted)}<br>{_name(o.image)}{case}'
+        age = lambda v: minus(format_age(v)).replace(' ', '\xa0')
+        text = f'<b>{minus(f"{o.error:+.0f}")} months</b><br>{sex}, {age(o.actual)},<br>read as {age(o.predicted)}<br>{_name(o.image)}{case}'
         cards.append(f'<figure>{_film(interp, o, rank, maps) if interp.reader is not None else ""}<figcaption>{text}</figcaption></figure>')
     return f'<div class="films{" maps" if maps is not None else ""}">{"".join(cards)}</div>'
 
-# %% ../nbs/42_report.ipynb #e859cc29
+# %% ../nbs/42_report.ipynb #b87a43e4
 def _tiles(m):
     rows = [(f"{m.value['mae']:.1f}", 'months', f"mean absolute error, 95 % interval {m.low['mae']:.1f} to {m.high['mae']:.1f}"),
         (f"{m.value['bias']:+.1f}", 'months', f"bias, 95 % interval {m.low['bias']:+.1f} to {m.high['bias']:+.1f}"),
         (f"{m.value['within_12']:.0f}", '%', f"within 12 months, 95 % interval {m.low['within_12']:.0f} to {m.high['within_12']:.0f}"),
         (f"{m.attrs['n']}", 'radiographs', f"of {m.attrs['cases']} cases")]
-    rows = [[o.replace('95 % interval nan to nan', 'too few cases for an interval').replace('+nan', 'nan') for o in row] for row in rows]
+    rows = [[minus(o.replace('+nan', 'nan').replace('95 % interval nan to nan', 'too few cases for an interval')) for o in row] for row in rows]
     return '<div class="tiles">'+''.join(f'<div class="tile"><b>{a} <small>{b}</small></b><span>{c}</span></div>' for a,b,c in rows)+'</div>'
 
 def _numbers(m):
     form = lambda k: '.2f' if k in ('mae_years', 'r2', 'slope') else '.1f'
-    cell = lambda k, v: f'{v:{form(k)}}' if v==v else '–'
+    cell = lambda k, v: minus(f'{v:{form(k)}}') if v==v else '–'
     rows = ''.join(f'<tr><td class="text">{escape(o.words)}</td><td>{cell(k, o.value)}</td><td>{cell(k, o.low)} to {cell(k, o.high)}</td><td class="text">{o.unit}</td></tr>' for k,o in m.iterrows())
     p,n = m.attrs['slope_p'],m.attrs['cases']
     said = f'Intervals: percentile bootstrap, 2000 draws of {n} cases. Proportional bias: ordinary least squares, one point a case, p {"< 0.001" if p<.001 else f"= {p:.3f}"}.' if p==p else ''
@@ -146,13 +147,13 @@ def _numbers(m):
 
 def _plot(fig, words): return f'<figure class="plot">{svg(fig, words)}<figcaption>{escape(words)}</figcaption></figure>'
 
-# %% ../nbs/42_report.ipynb #c7e59548
+# %% ../nbs/42_report.ipynb #005e2ec5
 def _plots(t):
     "Four figures, each with a sentence"
-    return '<div class="plots">'+''.join([_plot(plots.plot_actual(t), 'Predicted against actual age. The line is no error, the band 12 months to either side.'),
-        _plot(plots.plot_agreement(t), 'Agreement (Bland and Altman): solid the bias, dashed the limits of agreement (bias ± 1.96 SD), dotted the proportional bias.'),
-        _plot(plots.plot_error_by_age(t), 'Error by actual age, with the median and the middle half of the children within a year of each age.'),
-        _plot(plots.plot_errors(t), 'The errors, three months a bar. Grey: within 12 months.')])+'</div>'
+    return '<div class="plots">'+''.join([_plot(plots.plot_actual(t, (4.8, 4.8)), 'Predicted against actual age. The line is no error, the band 12 months to either side.'),
+        _plot(plots.plot_agreement(t, (4.8, 4.8)), 'Agreement (Bland and Altman): solid the bias, dashed the limits of agreement (bias ± 1.96 SD), dotted the proportional bias.'),
+        _plot(plots.plot_error_by_age(t, (4.8, 3.4)), 'Error by actual age, with the median and the middle half of the children within a year of each age.'),
+        _plot(plots.plot_errors(t, (4.8, 3.4)), 'How often errors of each size occur. Grey: within 12 months.')])+'</div>'
 
 def _yardsticks(t, b):
     shown = b[['words', 'n', 'mae', 'low', 'high', 'rmse', 'gain', 'gain_low', 'gain_high', 'source']]
@@ -169,7 +170,7 @@ def _groups(t, columns, n_boot, seed):
     shown.columns = [*(o.capitalize() for o in names), 'n', 'MAE', 'from', 'to', 'Bias', 'from ', 'to ', 'p (MAE)', 'p (bias)', 'Verdict']
     shown[shown.columns[:len(names)]] = shown[shown.columns[:len(names)]].astype(str)
     return f'<h3>{escape(title)}</h3>'+_plot(plots.plot_groups(b), f'{title}: MAE and bias with 95 % intervals; the line is all radiographs. Filled: differs from the rest by more than noise.') + (
-        html_table(shown, {'n': '.0f', 'p (MAE)': '.3f', 'p (bias)': '.3f'}))
+        html_table(shown, {'n': '.0f', 'p (MAE)': 'p', 'p (bias)': 'p'}))
 
 # %% ../nbs/42_report.ipynb #3df7d2e7
 _TEST = 'Each group is held against all others by a permutation test by case (2000 permutations, Welch’s t); the p-values are adjusted for all groups and both measures of a table (max-T, 5 %). Groups under ten cases are not tested.'
