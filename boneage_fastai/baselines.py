@@ -7,12 +7,11 @@ Docs: https://OWNER.github.io/boneage_fastai/baselines.html.md"""
 # %% auto #0
 __all__ = ['READERS_RMS', 'PERFECT_MAE', 'target_kind', 'baselines', 'is_it_good']
 
-# %% ../nbs/37_baselines.ipynb #f268543b
+# %% ../nbs/37_baselines.ipynb #f4c12d95
 import re, numpy as np, pandas as pd
-from .core import BoneAgeError
-from .measures import cases_of, interval, measures, predictions_table, resample, _sum_by
+from .measures import cases_of, interval_95, measures, resample_cases, _sum_by
 
-# %% ../nbs/37_baselines.ipynb #ae06f568
+# %% ../nbs/37_baselines.ipynb #0bdd432d
 READERS_RMS = 0.63*12 # RMS difference of two radiologists on the Digital Hand Atlas, months: Thodberg and Sävendahl 2010
 PERFECT_MAE = 0.84*12 # MAE of the readings against the chronological age on the Digital Hand Atlas, months, n = 1381
 _COLUMNS = ['words', 'n', 'mae', 'low', 'high', 'rmse', 'model_mae', 'gain', 'gain_low', 'gain_high', 'source']
@@ -33,12 +32,12 @@ def _beside(t, guess, words, n_boot, seed):
     known = guess.notna()
     t,error = t[known],(guess-t.actual)[known]
     sums = _sum_by(cases_of(t), np.stack([np.ones(len(t)), error.abs(), error.abs()-t.error.abs()], 1))
-    n,size,gain = resample(sums, n_boot, seed).T
-    ends = interval(size/n, len(sums)),interval(gain/n, len(sums))
+    n,size,gain = resample_cases(sums, n_boot, seed).T
+    ends = interval_95(size/n, len(sums)),interval_95(gain/n, len(sums))
     ours = t.error.abs().mean()
     return words, len(t), error.abs().mean(), *ends[0], np.sqrt((error**2).mean()), ours, error.abs().mean()-ours, *ends[1], 'these radiographs'
 
-# %% ../nbs/37_baselines.ipynb #b20f5edc
+# %% ../nbs/37_baselines.ipynb #d026dd92
 def _readers(t, n_boot, seed):
     "The two readers of the table, else the published ones, and what follows from them"
     one,two,nan = _months(t, 'reading1_months'),_months(t, 'reading2_months'),(np.nan,)
@@ -47,9 +46,9 @@ def _readers(t, n_boot, seed):
     if len(both)>1:
         error = (one-two)[both.index]
         sums = _sum_by(cases_of(both), np.stack([np.ones(len(both)), error.abs()], 1))
-        n,size = resample(sums, n_boot, seed).T
+        n,size = resample_cases(sums, n_boot, seed).T
         rms = float(np.sqrt((error**2).mean()))
-        row = 'Two readers against each other', len(both), error.abs().mean(), *interval(size/n, len(sums)), rms, *nan*4, 'these radiographs'
+        row = 'Two readers against each other', len(both), error.abs().mean(), *interval_95(size/n, len(sums)), rms, *nan*4, 'these radiographs'
     yield 'two readers', row or ('Two radiologists against each other', *nan*4, rms, *nan*4, 'Thodberg and Sävendahl 2010, Digital Hand Atlas')
     if target_kind(t)=='reading':
         yield 'third reader', ('A third reader against the mean of two', *nan*4, rms*np.sqrt(.75), *nan*4, 'follows from the two readers')
@@ -69,13 +68,14 @@ def baselines(
     elif lived.notna().any(): rows['chronological age'] = _beside(t, lived, 'The chronological age', n_boot, seed)
     return pd.DataFrame.from_dict(rows | dict(_readers(t, n_boot, seed)), 'index', columns=_COLUMNS).rename_axis('baseline')
 
-# %% ../nbs/37_baselines.ipynb #396a9511
+# %% ../nbs/37_baselines.ipynb #678f25dd
 def _ends(low, high, form='.1f'): return f'95 % interval {low:{form}} to {high:{form}}' if low==low else 'too few cases for an interval'
 
 def _versus(o):
     "The model beside a baseline, from a row of `baselines`"
     shown = f'{abs(o.gain):.1f} months ({_ends(o.gain_low, o.gain_high)})'
-    if not o.gain_low==o.gain_low or o.gain_low<=0<=o.gain_high: return f'The difference of {o.gain:+.1f} months ({_ends(o.gain_low, o.gain_high, "+.1f")}) is no more than noise'
+    noise = not o.gain_low==o.gain_low or o.gain_low<=0<=o.gain_high
+    if noise: return f'The difference of {o.gain:+.1f} months ({_ends(o.gain_low, o.gain_high, "+.1f")}) is no more than noise'
     return f'The model is {"better" if o.gain>0 else "worse"} by {shown}'
 
 def is_it_good(
@@ -90,26 +90,30 @@ def is_it_good(
         f'Always saying the median age of the sex would be wrong by {sex.mae:.1f} months. {_versus(sex)}.']
     if 'chronological age' in b.index:
         o = b.loc['chronological age']
-        said.append(f'The chronological age would be wrong by {o.mae:.1f} months on the {o.n:.0f} radiographs where it is known, the model by {o.model_mae:.1f}. {_versus(o)}.')
+        where = f'on the {o.n:.0f} radiographs where it is known, the model by {o.model_mae:.1f}'
+        said.append(f'The chronological age would be wrong by {o.mae:.1f} months {where}. {_versus(o)}.')
     if 'perfect reading' in b.index:
         said.append(f'The label is the chronological age: on the Digital Hand Atlas even the radiologists are {PERFECT_MAE:.1f} months away from it.')
     return [re.sub('(?<=[ (])-(?=[0-9])', '−', o) for o in said + list(_beside_readers(rmse, b)) + list(_leanings(m))]
 
-# %% ../nbs/37_baselines.ipynb #eed34d9a
+# %% ../nbs/37_baselines.ipynb #bc00a1d7
 def _beside_readers(rmse, b):
     "The root mean squared error beside that of readers"
     o = b.loc['two readers']
     whose = 'the two readers of these radiographs' if o.source=='these radiographs' else 'two radiologists on the Digital Hand Atlas (0.63 years)'
-    yield f'The root mean squared error is {rmse:.1f} months; {whose} differ from each other by {o.rmse:.1f}, which is the larger of the two.' if rmse<o.rmse else (
-        f'The root mean squared error is {rmse:.1f} months, {rmse/o.rmse:.1f} times the {o.rmse:.1f} by which {whose} differ from each other.')
+    beside = f', {rmse/o.rmse:.1f} times the {o.rmse:.1f} by which {whose} differ from each other'
+    if rmse<o.rmse: beside = f'; {whose} differ from each other by {o.rmse:.1f}, which is the larger of the two'
+    yield f'The root mean squared error is {rmse:.1f} months{beside}.'
     if 'third reader' in b.index:
         third,noise = b.rmse['third reader'],b.rmse['label noise']
-        yield f'If the label is the mean of two such readings, a third reader differs from it by {third:.1f} months, and one who knew the true age by {noise:.1f}: less than that is chance or a leak.'
+        best = f'a third reader differs from it by {third:.1f} months, and one who knew the true age by {noise:.1f}'
+        yield f'If the label is the mean of two such readings, {best}: less than that is chance or a leak.'
 
 def _leanings(m):
     "What leans, where the interval leaves no doubt"
     bias,slope = m.loc['bias'],m.loc['slope']
-    if bias.low>0 or bias.high<0: yield f'It reads too {"old" if bias.value>0 else "young"} by {abs(bias.value):.1f} months ({_ends(bias.low, bias.high, "+.1f")}).'
+    if bias.low>0 or bias.high<0:
+        yield f'It reads too {"old" if bias.value>0 else "young"} by {abs(bias.value):.1f} months ({_ends(bias.low, bias.high, "+.1f")}).'
     if slope.low>0 or slope.high<0:
         how = 'the young too old and the old too young' if slope.value<0 else 'the young too young and the old too old'
         yield f'It reads {how}: the error changes by {12*slope.value:+.1f} months a year of age ({_ends(12*slope.low, 12*slope.high, "+.1f")}).'

@@ -132,8 +132,8 @@ def _result(s, what):
 def _facts(config):
     "What the report says of the model"
     scores = ', '.join(f'{k} {v:.1f}' for k,v in config['validation'].items()) or 'none held out'
-    return {'Model': f"{config['arch']}, {'told the sex' if config['sex'] else 'not told the sex'}, trained on {config['n_train']} radiographs", 'Its validation': scores,
-        'Trained with': ', '.join(f'{k} {v}' for k,v in config['versions'].items())}
+    model = f"{config['arch']}, {'told' if config['sex'] else 'not told'} the sex, trained on {config['n_train']} radiographs"
+    return {'Model': model, 'Its validation': scores, 'Trained with': ', '.join(f'{k} {v}' for k,v in config['versions'].items())}
 
 def _evaluate(a):
     from tempfile import TemporaryDirectory

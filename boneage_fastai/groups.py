@@ -7,10 +7,10 @@ Docs: https://OWNER.github.io/boneage_fastai/groups.html.md"""
 # %% auto #0
 __all__ = ['group_names', 'permutation_test', 'by_groups']
 
-# %% ../nbs/38_groups.ipynb #f8f31a03
+# %% ../nbs/38_groups.ipynb #00ad461a
 import numpy as np, pandas as pd
 from .core import BoneAgeError
-from .measures import age_bands, cases_of, interval, resample, _measures, _sum_by, _terms
+from .measures import age_bands, cases_of, interval_95, resample_cases, _measures, _sum_by, _terms
 
 # %% ../nbs/38_groups.ipynb #83debf44
 _MOST = 60 # More groups than this are no groups
@@ -60,7 +60,7 @@ def permutation_test(
     p[enough] = above/(n+1)
     return p
 
-# %% ../nbs/38_groups.ipynb #f7cc1242
+# %% ../nbs/38_groups.ipynb #96780414
 _VERDICTS = {(True, True): 'MAE and bias differ', (True, False): 'MAE differs', (False, True): 'bias differs', (False, False): 'no more than noise'}
 
 def _tested(t, case, number, n, seed):
@@ -90,9 +90,9 @@ def by_groups(
     for i in range(len(keys)):
         o,rest = t[number==i],t[number!=i]
         sums = _sum_by(pd.factorize(case[number==i])[0], _terms(o))
-        drawn = _measures(resample(sums, n_boot, seed))
+        drawn = _measures(resample_cases(sums, n_boot, seed))
         mae,bias = o.error.abs().mean(),o.error.mean()
-        rows.append((len(o), len(sums), mae, *interval(drawn['mae'], len(sums)), bias, *interval(drawn['bias'], len(sums)),
+        rows.append((len(o), len(sums), mae, *interval_95(drawn['mae'], len(sums)), bias, *interval_95(drawn['bias'], len(sums)),
             mae-rest.error.abs().mean(), bias-rest.error.mean(), *p[i], _verdict(p[i], len(sums), len(keys))))
     measured = 'n cases mae mae_low mae_high bias bias_low bias_high mae_vs_rest bias_vs_rest mae_p bias_p verdict'.split()
     out = pd.concat([keys, pd.DataFrame(rows, columns=measured)], axis=1).set_index(list(names))

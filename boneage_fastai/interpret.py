@@ -17,7 +17,7 @@ from . import baselines as yardsticks, groups, measures as numbers, plots
 from .core import BoneAgeError, format_age
 from .data import RadiographReader, TensorAge, reader_of, _place
 
-# %% ../nbs/40_interpret.ipynb #c7843d73
+# %% ../nbs/40_interpret.ipynb #4fe55de0
 def _plain(learn, dl):
     "The same radiographs in order, all of them, and without augmentation"
     if getattr(dl.dataset, 'split_idx', 1)!=0: return dl.new(shuffle=False, drop_last=False)
@@ -37,7 +37,7 @@ class AgeInterpretation(Interpretation):
         self.preds,self.reader = preds,reader if reader or not learn else reader_of(dl.dataset)
 
     def __getitem__(self, idxs):
-        if self.learn is None: raise BoneAgeError('this interpretation', 'was made from a table and has no network', 'use `worst` and `plot_top_losses`, or `from_learner`')
+        if self.learn is None: raise BoneAgeError('this interpretation', 'was made from a table and has no network', 'use `worst`, or `from_learner`')
         inps,preds,targs,decoded,losses = super().__getitem__(idxs)
         return inps, preds, TensorAge(targs), decoded, losses
 
@@ -89,10 +89,10 @@ def worst(
     names = names[names.groupby(list(names), observed=True).cumcount()<k].sort_values(list(names), kind='stable')
     return t.loc[names.index]
 
-# %% ../nbs/40_interpret.ipynb #ddd9c95f
+# %% ../nbs/40_interpret.ipynb #2d6c3f95
 def _radiograph(interp, row):
     "The prepared radiograph of one row of the table: its index is the place in the data"
-    if interp.reader is None: raise BoneAgeError('this interpretation', 'was made from a table without radiographs', "pass their folder: from_table(df, folder)")
+    if interp.reader is None: raise BoneAgeError('this interpretation', 'came without radiographs', 'pass their folder: from_table(df, folder)')
     return interp.reader(pd.DataFrame(interp.dl.items).iloc[row.name])
 
 def _short(text, n=36): return text if len(text)<=n else f'…{text[1-n:]}'
@@ -101,6 +101,7 @@ def _caption(o):
     case = f'case {_short(str(o.case_id), 22)}  ' if pd.notna(o.case_id) and str(o.case_id) else ''
     return f'{_short(str(o.image))}\n{case}{o.sex}\n{format_age(o.actual)} → {format_age(o.predicted)}   {o.error:+.0f} months'
 
+# %% ../nbs/40_interpret.ipynb #9ef626e0
 def _picture(ax, interp, o):
     ax.axis('off')
     ax.set_title(_caption(o), fontsize=7, parse_math=False)
@@ -109,6 +110,7 @@ def _picture(ax, interp, o):
         if interp.reader is None: raise
         ax.text(.5, .5, f"cannot be read: {getattr(e, 'reason', e)}", ha='center', va='center', fontsize=7, wrap=True, parse_math=False, transform=ax.transAxes)
 
+# %% ../nbs/40_interpret.ipynb #7520d69d
 @patch
 def plot_top_losses(
     self:AgeInterpretation,
@@ -129,7 +131,7 @@ def plot_top_losses(
     fig.tight_layout()
     return fig
 
-# %% ../nbs/40_interpret.ipynb #b942617a
+# %% ../nbs/40_interpret.ipynb #030ea635
 @patch
 def measures(self:AgeInterpretation, **kwargs)->pd.DataFrame: # A row a measure: `value, low, high, unit, words`
     "Mean absolute error, bias, agreement, …, each with its 95 % interval"
@@ -151,7 +153,7 @@ def summary(
     known = {f"{k.replace(' age', '').replace(' ', '_')}_mae": float(b.mae[k]) for k in ('median', 'median by sex', 'chronological age') if k in b.index}
     return dict(n=m.attrs['n'], cases=m.attrs['cases']) | ends | known | dict(slope_p=m.attrs['slope_p'], readers_rmse=float(b.rmse['two readers']))
 
-# %% ../nbs/40_interpret.ipynb #3a9b6e47
+# %% ../nbs/40_interpret.ipynb #095a6a78
 @patch
 def is_it_good(self:AgeInterpretation, **kwargs)->list: # Sentences
     "The numbers beside their yardsticks, in words"
@@ -163,7 +165,7 @@ def plot_baselines(self:AgeInterpretation, **kwargs)->plt.Figure:
     t = self.table()
     return plots.plot_baselines(yardsticks.baselines(t), (t.error**2).mean()**.5, **kwargs)
 
-# %% ../nbs/40_interpret.ipynb #edf6a28a
+# %% ../nbs/40_interpret.ipynb #000052d3
 @patch
 def by(
     self:AgeInterpretation,
@@ -178,7 +180,7 @@ def plot_groups(self:AgeInterpretation, columns, **kwargs)->plt.Figure:
     "A forest plot of `by(columns)`"
     return plots.plot_groups(self.by(columns), **kwargs)
 
-# %% ../nbs/40_interpret.ipynb #81f25c4d
+# %% ../nbs/40_interpret.ipynb #f1c969b7
 @patch
 def plot_actual(self:AgeInterpretation, **kwargs)->plt.Figure:
     "Predicted against actual age, with the line of no error and ±12 months"
@@ -194,7 +196,7 @@ def plot_error_by_age(self:AgeInterpretation, **kwargs)->plt.Figure:
     "The error over the actual age, with its running median"
     return plots.plot_error_by_age(self.table(), **kwargs)
 
-# %% ../nbs/40_interpret.ipynb #4e3ca339
+# %% ../nbs/40_interpret.ipynb #83231cf8
 @patch
 def plot_errors(self:AgeInterpretation, **kwargs)->plt.Figure:
     "A histogram of the errors"
@@ -210,13 +212,13 @@ def error_by_age(self:AgeInterpretation, **kwargs)->pd.DataFrame: # `age_months,
     "The table behind `plot_error_by_age`"
     return plots.error_by_age(self.table(), **kwargs)
 
-# %% ../nbs/40_interpret.ipynb #034896ac
+# %% ../nbs/40_interpret.ipynb #03d6df9a
 @patch
 def error_histogram(self:AgeInterpretation, **kwargs)->pd.DataFrame: # `low, high, n`
     "The table behind `plot_errors`"
     return plots.error_histogram(self.table(), **kwargs)
 
-# %% ../nbs/40_interpret.ipynb #987ee912
+# %% ../nbs/40_interpret.ipynb #24809858
 @patch
 def report(
     self:AgeInterpretation,

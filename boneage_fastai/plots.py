@@ -13,17 +13,16 @@ __all__ = ['INK', 'SOFT', 'LINE', 'BAND', 'PAPER', 'MARK', 'SEX_LOOKS', 'plot_ac
 import numpy as np, pandas as pd, matplotlib.pyplot as plt
 from .core import BoneAgeError
 
-# %% ../nbs/39_plots.ipynb #c6f063da
+# %% ../nbs/39_plots.ipynb #33afb275
 INK,SOFT,LINE,BAND,PAPER = '#20252b','#68707a','#d3d7dc','#eceff2','#ffffff'
 MARK = '#0b7a75'
 SEX_LOOKS = dict(F=('#b4420d', 'o'), M=('#1f63a8', 's'), unknown=('#7b7f87', '^')) # Colour and marker
-_STYLE = {'font.size': 9, 'axes.edgecolor': SOFT, 'axes.labelcolor': INK, 'axes.spines.top': False, 'axes.spines.right': False, 'xtick.color': SOFT, 'ytick.color': SOFT,
-    'xtick.labelcolor': INK, 'ytick.labelcolor': INK, 'text.color': INK, 'legend.frameon': False, 'legend.fontsize': 8, 'axes.titlesize': 9, 'text.parse_math': False,
-    'figure.facecolor': PAPER, 'axes.facecolor': PAPER}
+_STYLE = {'font.size': 9, 'axes.titlesize': 9, 'legend.fontsize': 8, 'legend.frameon': False, 'text.parse_math': False, 'text.color': INK,
+    'axes.edgecolor': SOFT, 'axes.labelcolor': INK, 'axes.spines.top': False, 'axes.spines.right': False, 'xtick.color': SOFT, 'ytick.color': SOFT,
+    'xtick.labelcolor': INK, 'ytick.labelcolor': INK, 'figure.facecolor': PAPER, 'axes.facecolor': PAPER}
 
 def _figure(figsize, ncols=1, **kwargs):
-    with plt.rc_context(_STYLE):
-        fig,axs = plt.subplots(1, ncols, figsize=figsize, dpi=80, layout='constrained', **kwargs)
+    with plt.rc_context(_STYLE): fig,axs = plt.subplots(1, ncols, figsize=figsize, dpi=80, layout='constrained', **kwargs)
     plt.close(fig)
     return fig,axs
 
