@@ -16,7 +16,7 @@ from io import BytesIO
 from PIL import Image
 from .plots import BAND, INK, LINE, MARK, PAPER, SEX_LOOKS, SOFT
 
-# %% ../nbs/40b_layout.ipynb #647ff79e
+# %% ../nbs/40b_layout.ipynb #424305a8
 _COLOURS = dict(ink=(INK, '#e4e7ea'), soft=(SOFT, '#98a1aa'), line=(LINE, '#3b4148'), band=(BAND, '#2a2f35'), paper=(PAPER, '#1d2024'), mark=(MARK, '#4fc3b8'),
     girl=(SEX_LOOKS['F'][0], '#f2935c'), boy=(SEX_LOOKS['M'][0], '#74b1ee'), other=(SEX_LOOKS['unknown'][0], '#a4a9b0'), back=('#f5f6f7', '#131518'))
 
@@ -27,7 +27,7 @@ _LOOKS = f''':root{{color-scheme:light dark;{_names(0)}}}
 @media print{{:root{{color-scheme:light;{_names(0)};--back:#fff}}}}''' + '''
 *{box-sizing:border-box}html{scroll-behavior:smooth;scroll-padding-top:3.5rem;-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--back);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
-main,header>div,footer{max-width:64rem;margin:0 auto;padding:0 1.25rem}
+main,header>div{max-width:64rem;margin:0 auto;padding:0 1.25rem}
 header{background:var(--paper);border-bottom:1px solid var(--line);padding:2.2rem 0 1.4rem}
 h1{font-size:1.75rem;line-height:1.2;letter-spacing:-.01em;margin:0 0 .4rem;overflow-wrap:anywhere}
 header p{margin:.25rem 0;max-width:50rem;overflow-wrap:anywhere}
@@ -41,7 +41,7 @@ section{background:var(--paper);border:1px solid var(--line);border-radius:10px;
 a{color:var(--mark)}:focus-visible{outline:2px solid var(--mark);outline-offset:2px}
 '''
 
-# %% ../nbs/40b_layout.ipynb #5db7cd37
+# %% ../nbs/40b_layout.ipynb #976966d9
 _MORE_LOOKS = '''
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.8rem;margin:1.1rem 0 0}
 .tile{border:1px solid var(--line);border-radius:10px;background:var(--paper);padding:.8rem 1rem}
@@ -61,12 +61,15 @@ ul{padding-left:1.1rem;margin:.5rem 0}li{margin:.25rem 0}code{font:.88em ui-mono
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(26rem,100%),1fr));gap:1.2rem 1.6rem;align-items:start}figure{margin:0;min-width:0}
 figure svg,figure.plot img{display:block;width:100%;height:auto;max-width:40rem}figure.plot{overflow-x:auto}figure.plot svg{min-width:25rem}
 figcaption{font-size:.88rem;line-height:1.4;margin-top:.35rem}
+'''
+
+# %% ../nbs/40b_layout.ipynb #75df79c5
+_FILM_LOOKS = '''
 .films{display:grid;grid-template-columns:repeat(auto-fill,minmax(9rem,1fr));gap:1.2rem .9rem}
 .films.maps{grid-template-columns:repeat(auto-fill,minmax(min(17rem,100%),1fr))}.films figcaption{overflow-wrap:anywhere;font-size:.84rem}
 .films b{color:var(--ink);font-weight:600}
 .film{all:unset;display:block;cursor:zoom-in;background:#000;border-radius:6px;overflow:hidden;aspect-ratio:1;position:relative;width:100%}
 .film:focus-visible{outline:2px solid var(--mark)}
-
 .film.two{display:grid;grid-template-columns:1fr 1fr;gap:2px;aspect-ratio:2}
 .film img{min-width:0;min-height:0;width:100%;height:100%;object-fit:contain;display:block}
 .film.none{cursor:default;color:#bbb;font-size:.84rem;padding:1rem}
@@ -77,12 +80,15 @@ dialog img{display:block;min-width:0;max-width:min(96vw,60rem);max-height:82vh;f
 dialog p{margin:0;padding:.5rem .8rem;font-size:.9rem}.bar{display:flex;flex-wrap:wrap;gap:.6rem;align-items:center;margin:.4rem 0 .7rem}
 .bar input,.bar button{font:inherit;font-size:.92rem;color:inherit;background:var(--back);border:1px solid var(--line);border-radius:6px;padding:.3rem .7rem}
 .bar input{flex:1 1 12rem;max-width:22rem}.bar button{cursor:pointer}
-footer{color:var(--soft);font-size:.86rem;padding-bottom:2.5rem}
-@media(max-width:36rem){body{font-size:15px}main,header>div,footer{padding:0 .8rem}nav div{padding:.55rem .8rem}section{padding:1rem .9rem}
+'''
+
+# %% ../nbs/40b_layout.ipynb #d713ac16
+_OTHER_LOOKS = '''
+@media(max-width:36rem){body{font-size:15px}main,header>div{padding:0 .8rem}nav div{padding:.55rem .8rem}section{padding:1rem .9rem}
 .films:not(.maps){grid-template-columns:repeat(2,1fr)}dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.4rem}}
 @media print{@page{margin:14mm}body{font-size:9.5pt}nav,.bar,.screen,dialog{display:none!important}header{padding:0}
-main,header>div,footer{max-width:none;padding:0}section{border:0;padding:0;margin:1.3rem 0}
-h2,h3{break-after:avoid}figure,tr,.tile,dl{break-inside:avoid}.wide{overflow:visible}table{font-size:8.5pt}
+main,header>div{max-width:none;padding:0}section{border:0;padding:0;margin:1.3rem 0}
+section[id^=the-worst]{break-before:page}h2,h3{break-after:avoid}figure,tr,.tile,dl{break-inside:avoid}.wide{overflow:visible}table{font-size:8.5pt}
 .films{grid-template-columns:repeat(6,1fr);gap:.7rem .5rem}.films.maps{grid-template-columns:repeat(3,1fr)}
 .films figcaption{font-size:7.5pt;line-height:1.3}.film{border-radius:2px}
 .plots{grid-template-columns:1fr 1fr;gap:.6rem 1rem}figure.plot svg{min-width:0;max-width:30rem}figcaption,caption{font-size:8pt}
@@ -90,7 +96,7 @@ a{color:inherit;text-decoration:none}
 .tile{padding:.4rem .6rem}.tile b{font-size:1.2rem}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 '''
 
-# %% ../nbs/40b_layout.ipynb #112063e5
+# %% ../nbs/40b_layout.ipynb #4c3f86da
 _SCRIPT = r'''
 const value = c => { const v = c.dataset.v ?? c.textContent; return v !== '' && isFinite(v) ? +v : v }
 const before = (a, b) => typeof a == typeof b ? (a < b ? -1 : a > b ? 1 : 0) : typeof a == 'number' ? -1 : 1
@@ -120,7 +126,7 @@ document.querySelectorAll('button.film').forEach(film => film.onclick = () => {
 if (full) full.onclick = () => full.close()
 '''
 
-# %% ../nbs/40b_layout.ipynb #9a096ba1
+# %% ../nbs/40b_layout.ipynb #aaa3fa5c
 _CASES = r'''
 const cases = document.getElementById('cases')
 if (cases) {
@@ -150,7 +156,7 @@ if (cases) {
 }
 '''
 
-# %% ../nbs/40b_layout.ipynb #b9836908
+# %% ../nbs/40b_layout.ipynb #8714f38d
 def _name(text): return f'<bdi>{escape(str(text))}</bdi>'
 
 def _minus(
@@ -166,7 +172,7 @@ def _cell(v, form):
         return f'<td data-v="{v:.6g}">{shown}</td>' if np.isfinite(v) else '<td data-v="">–</td>'
     return f'<td class="text{" long" if len(str(v))>14 else ""}">{_name(v)}</td>'
 
-# %% ../nbs/40b_layout.ipynb #c525c173
+# %% ../nbs/40b_layout.ipynb #0415412b
 def html_table(
     df:pd.DataFrame, # Cells; the index is not shown
     forms=None, # How to write a column of numbers, by name, such as `{'n': '.0f'}`; else one decimal
@@ -187,14 +193,14 @@ def html_facts(
     lines = lambda v: '<br>'.join(_name(o) for o in (v if isinstance(v, (list, tuple)) else [v]))
     return '<dl>'+''.join(f'<dt>{escape(str(k))}</dt><dd>{lines(v)}</dd>' for k,v in facts.items())+'</dl>'
 
-# %% ../nbs/40b_layout.ipynb #79b7944f
+# %% ../nbs/40b_layout.ipynb #5339b863
 def html_list(
     lines, # Sentences
 )->str: # HTML
     "Sentences as a list, escaped"
     return '<ul>'+''.join(f'<li>{escape(_minus(o))}</li>' for o in lines)+'</ul>' if len(lines) else ''
 
-# %% ../nbs/40b_layout.ipynb #55a5934d
+# %% ../nbs/40b_layout.ipynb #ea374b3e
 _THEME = {v[0]: f'var(--{k})' for k,v in _COLOURS.items()}
 
 def html_figure(
@@ -226,7 +232,7 @@ def html_picture(
     img.save(out := BytesIO(), 'JPEG', quality=quality, optimize=True)
     return 'data:image/jpeg;base64,'+b64encode(out.getvalue()).decode()
 
-# %% ../nbs/40b_layout.ipynb #33eb3754
+# %% ../nbs/40b_layout.ipynb #ba5f2ea7
 @dataclass
 class Section:
     "One part of a report; whatever is empty is left out"
@@ -253,7 +259,7 @@ def html_page(
     "The whole page"
     text = json.dumps(data, allow_nan=False).replace('<', '\\u003c')
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">' + (
-        f'<title>{escape(title)}</title><style>{_LOOKS}{_MORE_LOOKS}</style>')
+        f'<title>{escape(title)}</title><style>{_LOOKS}{_MORE_LOOKS}{_FILM_LOOKS}{_OTHER_LOOKS}</style>')
     links = ''.join(f'<a href="#{o.place}">{escape(o.title)}</a>' for o in sections)
     top = f'<header><div><h1>{_name(title)}</h1>{lead}</div></header><nav aria-label="Sections"><div>{links}</div></nav>'
     body = f'{top}<main>{"".join(map(str, sections))}</main><dialog aria-label="The radiograph"><div class="pair"></div><p></p></dialog>'

@@ -32,7 +32,7 @@ def _by_sex(t):
     for name,(colour,marker) in SEX_LOOKS.items():
         if (sex==name).any(): yield name, t[sex==name], dict(color=colour, marker=marker)
 
-# %% ../nbs/39_plots.ipynb #7d04ad24
+# %% ../nbs/39_plots.ipynb #4509a853
 def _scatter(ax, t, x, y):
     size = float(np.clip(4000/len(t), 6, 22))
     for name,o,look in _by_sex(t): ax.scatter(x[o.index], y[o.index], s=size, alpha=.65, linewidths=0, label=dict(F='girls', M='boys').get(name, name), **look)
@@ -41,7 +41,7 @@ def _years(axis, top, low=0):
     "Ticks of an axis of months, written in years"
     step = 12*next(o for o in (1, 2, 3, 5, 10) if top-low<=12*8*o)
     ticks = np.arange(np.ceil(low/step), top/step+1e-6)*step+0
-    axis.set_ticks(ticks, labels=[f'{o/12+0:.0f}' for o in ticks])
+    axis.set_ticks(ticks, labels=[f'{o/12+0:.0f}'.replace('-', '−') for o in ticks])
 
 def _legend(ax, **kwargs):
     with plt.rc_context(_STYLE): ax.legend(**kwargs)
@@ -65,7 +65,7 @@ def plot_actual(
     _legend(ax, loc='upper left')
     return fig
 
-# %% ../nbs/39_plots.ipynb #8bbd0720
+# %% ../nbs/39_plots.ipynb #f53c511c
 def agreement(
     t:pd.DataFrame, # From `predictions_table`
 )->pd.DataFrame: # `image, sex, mean, error` in months; `attrs`: bias, lower, upper, slope, intercept
@@ -76,6 +76,8 @@ def agreement(
     lines = dict(bias=bias, lower=bias-1.96*sd, upper=bias+1.96*sd, slope=slope, intercept=bias-slope*out['mean'].mean())
     out.attrs = {k: float(v) for k,v in lines.items()}
     return out
+
+def _signed(text, v): return f'{text} {v:+.1f}'.replace('-', '−')
 
 def plot_agreement(
     t:pd.DataFrame, # From `predictions_table`
@@ -90,7 +92,7 @@ def plot_agreement(
     for name,text in dict(upper='+1.96 SD', bias='bias', lower='−1.96 SD').items():
         v = a.attrs[name]
         ax.axhline(v, color=MARK, lw=1.2, ls='-' if name=='bias' else '--')
-        if v==v: ax.annotate(f'{text} {v:+.1f}', (1.01, v), xycoords=('axes fraction', 'data'), va='center', fontsize=8, color=INK)
+        if v==v: ax.annotate(_signed(text, v), (1.01, v), xycoords=('axes fraction', 'data'), va='center', fontsize=8, color=INK)
     if a.attrs['slope']==a.attrs['slope']: ax.plot(ends, a.attrs['intercept']+a.attrs['slope']*ends, color=MARK, lw=1, ls=':')
     ax.set(xlabel='mean of actual and predicted, years', ylabel='predicted − actual, months')
     _years(ax.xaxis, *ends[::-1])
@@ -127,7 +129,7 @@ def plot_error_by_age(
     _legend(ax, ncols=5, loc='lower center', bbox_to_anchor=(.5, 1), columnspacing=1)
     return fig
 
-# %% ../nbs/39_plots.ipynb #293f0cb2
+# %% ../nbs/39_plots.ipynb #e994ba51
 def error_histogram(
     t:pd.DataFrame, # From `predictions_table`
     width:float=None, # Of a bar, months; None: 3, or 6 where errors pass 60, or 12 where they pass 120
@@ -156,13 +158,13 @@ def plot_errors(
     ax.axvspan(-12, 12, color=BAND, lw=0, label='±12 months')
     ax.bar(right+width/2, h.n, width=.9*width, color=MARK)
     ax.axvline(0, color=INK, lw=1)
-    ax.axvline(t.error.mean(), color=INK, lw=1, ls='--', label=f'bias {t.error.mean():+.1f}')
+    ax.axvline(t.error.mean(), color=INK, lw=1, ls='--', label=_signed('bias', t.error.mean()))
     ax.set(xlabel='predicted − actual, months', ylabel='radiographs')
     ax.xaxis.set_major_locator(plt.MultipleLocator(12 if h.high.max()<=75 else 24 if h.high.max()<=150 else 48))
     _legend(ax)
     return fig
 
-# %% ../nbs/39_plots.ipynb #5a460987
+# %% ../nbs/39_plots.ipynb #6b7ff26d
 def _rungs(ax, n):
     ax.set_ylim(-.6, n-.4)
     ax.tick_params(axis='y', length=0)
@@ -175,9 +177,9 @@ def _forest(ax, names, value, low, high, filled, line, label):
     for full in (True, False):
         o = np.asarray(filled, bool)==full
         ax.scatter(np.asarray(value)[o], y[o], s=34, zorder=3, color=MARK if full else PAPER, edgecolors=MARK, linewidths=1.4)
-    ax.set(xlabel=label, yticks=y, ylim=(-.6, len(names)-.4))
+    ax.set(xlabel=label, yticks=y)
     ax.set_yticklabels(names, parse_math=False)
-    ax.tick_params(axis='y', length=0)
+    _rungs(ax, len(names))
 
 def plot_groups(
     b:pd.DataFrame, # From `by_groups`
