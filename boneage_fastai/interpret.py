@@ -89,26 +89,25 @@ def worst(
     names = names[names.groupby(list(names), observed=True).cumcount()<k].sort_values(list(names), kind='stable')
     return t.loc[names.index]
 
-# %% ../nbs/40_interpret.ipynb #2d6c3f95
+# %% ../nbs/40_interpret.ipynb #011fdf28
 def _radiograph(interp, row):
     "The prepared radiograph of one row of the table: its index is the place in the data"
     if interp.reader is None: raise BoneAgeError('this interpretation', 'came without radiographs', 'pass their folder: from_table(df, folder)')
     return interp.reader(pd.DataFrame(interp.dl.items).iloc[row.name])
 
-def _short(text, n=36): return text if len(text)<=n else f'…{text[1-n:]}'
-
 def _caption(o):
-    case = f'case {_short(str(o.case_id), 22)}  ' if pd.notna(o.case_id) and str(o.case_id) else ''
-    return f'{_short(str(o.image))}\n{case}{o.sex}\n{format_age(o.actual)} → {format_age(o.predicted)}   {o.error:+.0f} months'
+    case = f'case {plots._label(o.case_id, 22)}  ' if pd.notna(o.case_id) and str(o.case_id) else ''
+    return f'{plots._label(o.image)}\n{case}{o.sex}\n{format_age(o.actual)} → {format_age(o.predicted)}   {o.error:+.0f} months'
 
-# %% ../nbs/40_interpret.ipynb #9ef626e0
+# %% ../nbs/40_interpret.ipynb #7aa03495
 def _picture(ax, interp, o):
     ax.axis('off')
     ax.set_title(_caption(o), fontsize=7, parse_math=False)
     try: ax.imshow(_radiograph(interp, o), cmap='gray', vmin=0, vmax=255)
     except (BoneAgeError, OSError) as e:
         if interp.reader is None: raise
-        ax.text(.5, .5, f"cannot be read: {getattr(e, 'reason', e)}", ha='center', va='center', fontsize=7, wrap=True, parse_math=False, transform=ax.transAxes)
+        words = plots._label(f"cannot be read: {getattr(e, 'reason', e)}", 60)
+        ax.text(.5, .5, words, ha='center', va='center', fontsize=7, wrap=True, parse_math=False, transform=ax.transAxes)
 
 # %% ../nbs/40_interpret.ipynb #7520d69d
 @patch

@@ -7,12 +7,13 @@ Docs: https://OWNER.github.io/boneage_fastai/layout.html.md"""
 # %% auto #0
 __all__ = ['html_table', 'html_facts', 'html_list', 'html_figure', 'html_picture', 'Section', 'html_page']
 
-# %% ../nbs/40b_layout.ipynb #4642b3ca
+# %% ../nbs/40b_layout.ipynb #87fecfa2
 import json, re, numpy as np, pandas as pd, matplotlib.pyplot as plt
 from base64 import b64encode
 from dataclasses import dataclass
 from html import escape
 from io import BytesIO
+from warnings import catch_warnings
 from PIL import Image
 from .plots import BAND, INK, LINE, MARK, PAPER, SEX_LOOKS, SOFT
 
@@ -200,7 +201,7 @@ def html_list(
     "Sentences as a list, escaped"
     return '<ul>'+''.join(f'<li>{escape(_minus(o))}</li>' for o in lines)+'</ul>' if len(lines) else ''
 
-# %% ../nbs/40b_layout.ipynb #ea374b3e
+# %% ../nbs/40b_layout.ipynb #d4cc5631
 _THEME = {v[0]: f'var(--{k})' for k,v in _COLOURS.items()}
 
 def html_figure(
@@ -209,7 +210,8 @@ def html_figure(
 )->str: # HTML
     "A figure as SVG in the colours of the page"
     bare = dict(format='svg', transparent=True, metadata=dict.fromkeys(('Date', 'Creator', 'Format', 'Type')))
-    with plt.rc_context({'svg.fonttype': 'none', 'svg.hashsalt': words}): fig.savefig(out := BytesIO(), **bare)
+    looks = {'svg.fonttype': 'none', 'svg.hashsalt': words}
+    with plt.rc_context(looks), catch_warnings(action='ignore', category=UserWarning): fig.savefig(out := BytesIO(), **bare)
     text = out.getvalue().decode()
     text = re.sub(r'(?s)<metadata>.*?</metadata>|<!--.*?-->|^.*?(?=<svg)', '', text)
     text = re.sub(r' (?:xmlns(?::xlink)?|version)="[^"]*"', '', text)

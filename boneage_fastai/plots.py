@@ -164,7 +164,12 @@ def plot_errors(
     _legend(ax)
     return fig
 
-# %% ../nbs/39_plots.ipynb #6b7ff26d
+# %% ../nbs/39_plots.ipynb #9e1cc544
+def _label(text, n=40):
+    "A name from outside as one short line that a font can draw"
+    text = ''.join(o if o.isprintable() else '?' for o in str(text))
+    return text if len(text)<=n else f'…{text[1-n:]}'
+
 def _rungs(ax, n):
     ax.set_ylim(-.6, n-.4)
     ax.tick_params(axis='y', length=0)
@@ -181,18 +186,19 @@ def _forest(ax, names, value, low, high, filled, line, label):
     ax.set_yticklabels(names, parse_math=False)
     _rungs(ax, len(names))
 
+# %% ../nbs/39_plots.ipynb #13750ebf
 def plot_groups(
     b:pd.DataFrame, # From `by_groups`
     figsize=None, # In inches; None: by the number of groups
 )->plt.Figure:
     "MAE and bias of every group with 95 % intervals; filled: differs from the rest"
     fig,axs = _figure(figsize or (6.4, .9+.26*len(b)), 2, sharey=True)
-    names = [f"{' · '.join(map(str, o if isinstance(o, tuple) else (o,)))}  (n = {n})" for o,n in zip(b.index, b.n)]
+    names = [f"{' · '.join(map(_label, o if isinstance(o, tuple) else (o,)))}  (n = {n})" for o,n in zip(b.index, b.n)]
     for ax,what,label in zip(axs, ('mae', 'bias'), ('mean absolute error, months', 'bias, months')):
         _forest(ax, names, b[what], b[f'{what}_low'], b[f'{what}_high'], (b[f'{what}_p']<=.05), b.attrs.get(what, np.average(b[what], weights=b.n)), label)
     return fig
 
-# %% ../nbs/39_plots.ipynb #6d4853d2
+# %% ../nbs/39_plots.ipynb #5a870476
 def plot_baselines(
     b:pd.DataFrame, # From `baselines`
     rmse:float, # Of the model, months
@@ -214,7 +220,7 @@ def plot_baselines(
     _rungs(ax, len(rungs))
     return fig
 
-# %% ../nbs/39_plots.ipynb #39cd9a0a
+# %% ../nbs/39_plots.ipynb #0881ba9a
 def plot_ages(
     t:pd.DataFrame, # From `predictions_table`
     figsize=(6.4, 2), # In inches

@@ -152,15 +152,15 @@ def _numbers(m, n_boot):
 
 def _plot(fig, words): return f'<figure class="plot">{html_figure(fig, words)}<figcaption>{escape(words)}</figcaption></figure>'
 
-# %% ../nbs/42_report.ipynb #bfa0b268
+# %% ../nbs/42_report.ipynb #8c7775f0
 def _plots(t):
     "Four figures, each with a sentence"
     agree = 'Agreement (Bland and Altman): solid the bias, dashed the limits of agreement (bias ± 1.96 SD), dotted the proportional bias.'
-    return '<div class="plots">'+''.join([
-        _plot(plots.plot_actual(t, (4.8, 4.8)), 'Predicted against actual age. The line is no error, the band 12 months to either side.'),
-        _plot(plots.plot_agreement(t, (4.8, 4.8)), agree),
-        _plot(plots.plot_error_by_age(t, (4.8, 3.4)), 'Error by actual age, with the median and the middle half of the children within a year of each age.'),
-        _plot(plots.plot_errors(t, (4.8, 3.4)), 'How often errors of each size occur. Grey: within 12 months.')])+'</div>'
+    drawn = {'Predicted against actual age. The line is no error, the band 12 months to either side.': plots.plot_actual(t, (4.8, 4.8)),
+        agree: plots.plot_agreement(t, (4.8, 4.8)),
+        'Error by actual age, with the median and the middle half of the children within a year of each age.': plots.plot_error_by_age(t, (4.8, 3.4)),
+        'How often errors of each size occur. Grey: within 12 months.': plots.plot_errors(t, (4.8, 3.4))}
+    return f'<div class="plots">{"".join(_plot(fig, words) for words,fig in drawn.items())}</div>'
 
 def _yardsticks(t, b):
     shown = b[['words', 'n', 'mae', 'low', 'high', 'rmse', 'gain', 'gain_low', 'gain_high', 'source']]
