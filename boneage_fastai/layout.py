@@ -97,7 +97,7 @@ a{color:inherit;text-decoration:none}
 .tile{padding:.4rem .6rem}.tile b{font-size:1.2rem}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 '''
 
-# %% ../nbs/40b_layout.ipynb #4c3f86da
+# %% ../nbs/40b_layout.ipynb #fb0c0360
 _SCRIPT = r'''
 const value = c => { const v = c.dataset.v ?? c.textContent; return v !== '' && isFinite(v) ? +v : v }
 const before = (a, b) => typeof a == typeof b ? (a < b ? -1 : a > b ? 1 : 0) : typeof a == 'number' ? -1 : 1
@@ -116,6 +116,10 @@ document.querySelectorAll('table.sort').forEach(table => heads(table, (i, way) =
   const rows = [...table.tBodies[0].rows]
   table.tBodies[0].append(...rows.sort((a, b) => way*before(value(a.cells[i]), value(b.cells[i]))))
 }))
+'''
+
+# %% ../nbs/40b_layout.ipynb #d18636f0
+_GROW = r'''
 const full = document.querySelector('dialog')
 document.querySelectorAll('button.film').forEach(film => film.onclick = () => {
   const pair = full.querySelector('.pair')
@@ -127,7 +131,7 @@ document.querySelectorAll('button.film').forEach(film => film.onclick = () => {
 if (full) full.onclick = () => full.close()
 '''
 
-# %% ../nbs/40b_layout.ipynb #aaa3fa5c
+# %% ../nbs/40b_layout.ipynb #9654197e
 _CASES = r'''
 const cases = document.getElementById('cases')
 if (cases) {
@@ -157,7 +161,7 @@ if (cases) {
 }
 '''
 
-# %% ../nbs/40b_layout.ipynb #8714f38d
+# %% ../nbs/40b_layout.ipynb #a8c397e5
 def _name(text): return f'<bdi>{escape(str(text))}</bdi>'
 
 def _minus(
@@ -173,7 +177,7 @@ def _cell(v, form):
         return f'<td data-v="{v:.6g}">{shown}</td>' if np.isfinite(v) else '<td data-v="">–</td>'
     return f'<td class="text{" long" if len(str(v))>14 else ""}">{_name(v)}</td>'
 
-# %% ../nbs/40b_layout.ipynb #0415412b
+# %% ../nbs/40b_layout.ipynb #ccaa02a6
 def html_table(
     df:pd.DataFrame, # Cells; the index is not shown
     forms=None, # How to write a column of numbers, by name, such as `{'n': '.0f'}`; else one decimal
@@ -194,14 +198,14 @@ def html_facts(
     lines = lambda v: '<br>'.join(_name(o) for o in (v if isinstance(v, (list, tuple)) else [v]))
     return '<dl>'+''.join(f'<dt>{escape(str(k))}</dt><dd>{lines(v)}</dd>' for k,v in facts.items())+'</dl>'
 
-# %% ../nbs/40b_layout.ipynb #5339b863
+# %% ../nbs/40b_layout.ipynb #158e2839
 def html_list(
     lines, # Sentences
 )->str: # HTML
     "Sentences as a list, escaped"
     return '<ul>'+''.join(f'<li>{escape(_minus(o))}</li>' for o in lines)+'</ul>' if len(lines) else ''
 
-# %% ../nbs/40b_layout.ipynb #d4cc5631
+# %% ../nbs/40b_layout.ipynb #acd9d80e
 _THEME = {v[0]: f'var(--{k})' for k,v in _COLOURS.items()}
 
 def html_figure(
@@ -234,7 +238,7 @@ def html_picture(
     img.save(out := BytesIO(), 'JPEG', quality=quality, optimize=True)
     return 'data:image/jpeg;base64,'+b64encode(out.getvalue()).decode()
 
-# %% ../nbs/40b_layout.ipynb #ba5f2ea7
+# %% ../nbs/40b_layout.ipynb #201a4e44
 @dataclass
 class Section:
     "One part of a report; whatever is empty is left out"
@@ -265,5 +269,5 @@ def html_page(
     links = ''.join(f'<a href="#{o.place}">{escape(o.title)}</a>' for o in sections)
     top = f'<header><div><h1>{_name(title)}</h1>{lead}</div></header><nav aria-label="Sections"><div>{links}</div></nav>'
     body = f'{top}<main>{"".join(map(str, sections))}</main><dialog aria-label="The radiograph"><div class="pair"></div><p></p></dialog>'
-    more = f'<script type="application/json" id="data">{text}</script><script>{_SCRIPT}{_CASES}</script>'
+    more = f'<script type="application/json" id="data">{text}</script><script>{_SCRIPT}{_GROW}{_CASES}</script>'
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}{more}</body></html>\n'
