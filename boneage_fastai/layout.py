@@ -131,7 +131,7 @@ document.querySelectorAll('button.film').forEach(film => film.onclick = () => {
 if (full) full.onclick = () => full.close()
 '''
 
-# %% ../nbs/40b_layout.ipynb #9654197e
+# %% ../nbs/40b_layout.ipynb #da932916
 _CASES = r'''
 const cases = document.getElementById('cases')
 if (cases) {
@@ -140,24 +140,21 @@ if (cases) {
   let rows = data.rows, shown = 100, order = null
   const text = v => v === null ? '–' : typeof v == 'number' ? v.toFixed(1).replace('-', '−') : v
   function draw() {
-    body.replaceChildren(...rows.slice(0, shown).map(row => {
-      const tr = document.createElement('tr')
-      row.forEach((v, i) => { const td = document.createElement('td'); td.textContent = text(v); if (data.text[i]) td.className = 'text'; tr.append(td) })
-      return tr
-    }))
+    const cell = (v, i) => Object.assign(document.createElement('td'), {textContent: text(v), className: data.text[i] ? 'text' : ''})
+    const line = row => { const tr = document.createElement('tr'); tr.append(...row.map(cell)); return tr }
+    body.replaceChildren(...rows.slice(0, shown).map(line))
     count.textContent = `${Math.min(shown, rows.length)} of ${rows.length} shown`
     more.hidden = shown >= rows.length
   }
   function choose() {
-    const words = find.value.toLowerCase().replace(/^-/, '−').split(/\s+/).filter(Boolean)
-    rows = data.rows.filter(row => { const all = row.map(text).join(' ').toLowerCase(); return words.every(o => all.includes(o)) })
+    const words = find.value.toLowerCase().split(/\s+/).filter(Boolean)
+    rows = data.rows.filter(row => { const all = [...row, ...row.map(text)].join(' ').toLowerCase(); return words.every(o => all.includes(o)) })
     if (order) rows.sort((a, b) => a[order[0]] === null ? 1 : b[order[0]] === null ? -1 : order[1]*before(a[order[0]], b[order[0]]))
     draw()
   }
   heads(cases, (i, way) => { order = [i, way]; choose() })
   find.oninput = () => { shown = 100; choose() }
-  more.onclick = () => { shown = rows.length; draw() }
-  draw()
+  more.onclick = () => { shown = rows.length; draw() }; draw()
 }
 '''
 
