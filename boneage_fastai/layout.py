@@ -64,7 +64,7 @@ figure svg,figure.plot img{display:block;width:100%;height:auto;max-width:40rem}
 figcaption{font-size:.88rem;line-height:1.4;margin-top:.35rem}
 '''
 
-# %% ../nbs/40b_layout.ipynb #75df79c5
+# %% ../nbs/40b_layout.ipynb #76bb88c6
 _FILM_LOOKS = '''
 .films{display:grid;grid-template-columns:repeat(auto-fill,minmax(9rem,1fr));gap:1.2rem .9rem}
 .films.maps{grid-template-columns:repeat(auto-fill,minmax(min(17rem,100%),1fr))}.films figcaption{overflow-wrap:anywhere;font-size:.84rem}
@@ -77,7 +77,7 @@ _FILM_LOOKS = '''
 .rank{position:absolute;left:.4rem;top:.3rem;color:#fff;font-size:.78rem;text-shadow:0 0 3px #000,0 0 3px #000}
 dialog{border:0;padding:0;background:#000;color:#ddd;max-width:100vw;max-height:100vh;margin:auto;outline:0}dialog::backdrop{background:#000d}
 dialog .pair{display:flex;justify-content:center;gap:4px}
-dialog img{display:block;min-width:0;max-width:min(96vw,60rem);max-height:82vh;flex:0 1 auto;object-fit:contain}dialog .pair.two img{max-width:48vw}
+dialog img{display:block;min-width:0;width:min(96vw,60rem,82vh);max-height:82vh;object-fit:contain}dialog .pair.two img{width:min(48vw,82vh)}
 dialog p{margin:0;padding:.5rem .8rem;font-size:.9rem}.bar{display:flex;flex-wrap:wrap;gap:.6rem;align-items:center;margin:.4rem 0 .7rem}
 .bar input,.bar button{font:inherit;font-size:.92rem;color:inherit;background:var(--back);border:1px solid var(--line);border-radius:6px;padding:.3rem .7rem}
 .bar input{flex:1 1 12rem;max-width:22rem}.bar button{cursor:pointer}
@@ -118,14 +118,14 @@ document.querySelectorAll('table.sort').forEach(table => heads(table, (i, way) =
 }))
 '''
 
-# %% ../nbs/40b_layout.ipynb #d18636f0
+# %% ../nbs/40b_layout.ipynb #c5e6e8fc
 _GROW = r'''
 const full = document.querySelector('dialog')
 document.querySelectorAll('button.film').forEach(film => film.onclick = () => {
   const pair = full.querySelector('.pair')
   pair.replaceChildren(...[...film.closest('figure').querySelectorAll('img')].map(o => Object.assign(new Image(), {src: o.src, alt: o.alt})))
   pair.classList.toggle('two', pair.children.length > 1)
-  full.querySelector('p').textContent = film.closest('figure').querySelector('figcaption').innerText.replaceAll('\n', ' · ')
+  full.querySelector('p').textContent = film.closest('figure').querySelector('figcaption').innerText.replaceAll(',\n', ', ').replaceAll('\n', ' · ')
   full.showModal()
 })
 if (full) full.onclick = () => full.close()
