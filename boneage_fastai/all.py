@@ -39,7 +39,13 @@ from .operators import *
 from .data import *
 from .model import *
 from .learner import *
+from .measures import *
+from .baselines import *
+from .groups import *
+from .plots import *
 from .interpret import *
+from .layout import *
+from .report import *
 
 # %% ../nbs/70_all.ipynb #693f04b4
 __all__ = [o for o in globals() if not o.startswith('_')]

@@ -8,7 +8,7 @@ Docs: https://OWNER.github.io/boneage_fastai/cli.html.md"""
 __all__ = ['main']
 
 # %% ../nbs/60_cli.ipynb #47a8e942
-import argparse, sys, warnings
+import argparse, shlex, sys, warnings
 from contextlib import redirect_stdout
 from pathlib import Path
 from .arguments import make_parser
@@ -101,23 +101,24 @@ def _quiet(learn):
     return learn if sys.stderr.isatty() else learn.remove_cb(ProgressCallback)
 
 def _fit(df, folder, a):
-    "A trained learner, its interpretation, and what `config.json` holds"
+    "The course of a training, the interpretation of its learner, and what `config.json` holds"
     import torch
     from boneage_fastai.data import boneage_dls
     from boneage_fastai.interpret import AgeInterpretation
-    from boneage_fastai.learner import boneage_learner, fit_boneage, save_model
+    from boneage_fastai.learner import boneage_learner, fit_boneage, history, save_model
     torch.manual_seed(a.seed)
     dls = boneage_dls(df, folder, size=a.size, bs=a.bs, fold=a.fold, sex=not a.no_sex, seed=a.seed)
     _say(f'Training {a.arch} on {len(dls.train_ds)} radiographs, {len(dls.valid_ds)} held out')
     learn = _quiet(boneage_learner(dls, a.arch, a.pretrained, sex=not a.no_sex))
     fit_boneage(learn, a.epochs, a.lr)
+    course = history(learn)
     config = save_model(learn, a.out, fold=a.fold, epochs=a.epochs, seed=a.seed)
-    return learn, AgeInterpretation.from_learner(learn) if len(dls.valid_ds) else None, config
+    return course, AgeInterpretation.from_learner(learn) if len(dls.valid_ds) else None, config
 
 def _train(a):
     with redirect_stdout(sys.stderr):
         folder,df,code = _prepared(a, a.size or 928)
-        learn,interp,config = _fit(df, folder, a)
+        _,interp,config = _fit(df, folder, a)
     print(_result(interp.summary(), 'validation') if interp else f'trained on all {config["n_train"]} radiographs; nothing was held out')
     print(f'model: {a.out}')
     return code
@@ -128,6 +129,12 @@ def _result(s, what):
     return f"{text}; bias {s['bias']:+.2f}, within 12 months {s['within_12']:.0f} %"
 
 # %% ../nbs/60_cli.ipynb #f3992cf5
+def _facts(config):
+    "What the report says of the model"
+    scores = ', '.join(f'{k} {v:.1f}' for k,v in config['validation'].items()) or 'none held out'
+    model = f"{config['arch']}, {'told' if config['sex'] else 'not told'} the sex, trained on {config['n_train']} radiographs"
+    return {'Model': model, 'Its validation': scores, 'Trained with': ', '.join(f'{k} {v}' for k,v in config['versions'].items())}
+
 def _evaluate(a):
     from tempfile import TemporaryDirectory
     with TemporaryDirectory() as scratch, redirect_stdout(sys.stderr):
@@ -143,7 +150,7 @@ def _evaluate(a):
             df = df[df.image.isin(new.index[new])]
         for o in notes: _say(o)
         interp = AgeInterpretation.from_learner(_quiet(learn), dl=test_data(learn, df, folder))
-        page = interp.report(a.out, notes=notes)
+        page = interp.report(a.out, notes=notes, command=a.line, facts=_facts(config))
     print(_result(interp.summary(), 'MAE on training data included:' if a.include_training else 'held-out'))
     print(f'report: {page}')
     return code
@@ -181,13 +188,13 @@ def _demo(a):
         _say('2/5 Reading the labels and preparing at 96 pixels')
         df = prepare(out/'atlas', out/'prepared', size=96)
         _say('3/5 Training from random weights, one fold in five held out')
-        learn,interp,_ = _fit(df, out/'prepared', t)
+        course,interp,config = _fit(df, out/'prepared', t)
         _say('4/5 The worst predictions')
-        _say(interp.worst(5).round(1).to_string(index=False))
+        _say(interp.worst(5).iloc[:, :7].round(1).to_string(index=False))
         interp.plot_top_losses(9).savefig(out/'worst.jpg', pil_kwargs=dict(quality=85))
         _say('5/5 Writing the report')
         note = 'Synthetic radiographs: these numbers say nothing about real hands.'
-        page = interp.report(out/'report', title='boneage demo: predictions on phantoms', notes=[note])
+        page = interp.report(out/'report', title='boneage demo: predictions on phantoms', notes=[note], history=course, command=a.line, facts=_facts(config))
     print(_result(interp.summary(), 'validation'))
     print(f'report: {page}')
     return 0
@@ -205,6 +212,7 @@ def main(
     from boneage_fastai import __version__
     if a.version: return print(__version__) or 0
     if not a.command: return p.print_help(sys.stderr) or 2
+    a.line = shlex.join(['boneage', *map(str, sys.argv[1:] if argv is None else argv)])
     from boneage_fastai.core import BoneAgeError, RadiographError
     try:
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""The worst predictions first: a table with file names, the pictures, and a report to pass on
+"""The worst predictions first: a table with file names, the pictures, and everything a reader asks next
 
 Docs: https://OWNER.github.io/boneage_fastai/interpret.html.md"""
 
@@ -7,30 +7,37 @@ Docs: https://OWNER.github.io/boneage_fastai/interpret.html.md"""
 # %% auto #0
 __all__ = ['AgeInterpretation']
 
-# %% ../nbs/40_interpret.ipynb #01a047d9
-import base64, html, json
-from io import BytesIO
+# %% ../nbs/40_interpret.ipynb #12012bdf
+import pandas as pd, matplotlib.pyplot as plt
+from importlib import import_module
 from pathlib import Path
-import numpy as np, pandas as pd, matplotlib.pyplot as plt
+from types import SimpleNamespace
 from fastai.vision.all import *
-from PIL import Image
+from . import baselines as yardsticks, groups, measures as numbers, plots
 from .core import BoneAgeError, format_age
-from .data import TensorAge, reader_of
+from .data import RadiographReader, TensorAge, reader_of, _place
 
-# %% ../nbs/40_interpret.ipynb #2b95a26c
+# %% ../nbs/40_interpret.ipynb #4fe55de0
+def _plain(learn, dl):
+    "The same radiographs in order, all of them, and without augmentation"
+    if getattr(dl.dataset, 'split_idx', 1)!=0: return dl.new(shuffle=False, drop_last=False)
+    return learn.dls.test_dl(dl.dataset.items, with_labels=True, bs=dl.bs, num_workers=dl.fake_l.num_workers)
+
 class AgeInterpretation(Interpretation):
-    "What a learner predicts for every radiograph of a `DataLoader`, and how wrong it is"
+    "What was predicted for every radiograph of a `DataLoader` or a table, and how wrong it is"
     def __init__(self,
-        learn, # A trained learner
-        dl, # `DataLoader` with labels
+        learn, # A trained learner; None: there are only the predictions
+        dl, # `DataLoader` with labels, or anything with `items`
         losses, # Loss of every radiograph, shape (n,)
         act=None, # Activation, as in fastai
         preds=None, # Predictions in months, n numbers
+        reader=None, # Reads the radiograph of a row; None: that of the `DataLoader`
     ):
         super().__init__(learn, dl, losses, act)
-        self.preds = preds
+        self.preds,self.reader = preds,reader if reader or not learn else reader_of(dl.dataset)
 
     def __getitem__(self, idxs):
+        if self.learn is None: raise BoneAgeError('this interpretation', 'was made from a table and has no network', 'use `worst`, or `from_learner`')
         inps,preds,targs,decoded,losses = super().__getitem__(idxs)
         return inps, preds, TensorAge(targs), decoded, losses
 
@@ -42,39 +49,67 @@ class AgeInterpretation(Interpretation):
         act=None, # Activation, as in fastai
     ):
         "Predict every radiograph once"
-        if dl is None: dl = learn.dls[ds_idx].new(shuffle=False, drop_last=False)
+        dl = _plain(learn, learn.dls[ds_idx] if dl is None else dl)
         if not len(dl.dataset): raise BoneAgeError('the validation set', 'is empty', 'train with a fold held out, or pass `dl`')
         preds,_,losses = learn.get_preds(dl=dl, with_loss=True, act=act)
         return cls(learn, dl, losses, act, preds.flatten())
 
-    def table(self)->pd.DataFrame: # Columns image, case_id, sex, actual, predicted, error (months), loss
+    @classmethod
+    def from_table(cls,
+        df, # `actual` (or `age_months`) and `predicted` in months; perhaps `image, case_id, sex` and any others
+        folder=None, # Prepared folder, or folder of originals; None: there are no pictures
+    ):
+        "Out-of-fold predictions, or those of any other program"
+        t = numbers.predictions_table(df).reset_index(drop=True)
+        reader = RadiographReader(*_place(folder, None)) if folder is not None else None
+        return cls(None, SimpleNamespace(items=t), torch.tensor(t.loss.to_numpy()), preds=torch.tensor(t.predicted.to_numpy()), reader=reader)
+
+    def table(self)->pd.DataFrame: # `image, case_id, sex, actual, predicted, error` (months), `loss`, then whatever else the data hold
         "One row a radiograph, in the order of the data"
         df = pd.DataFrame(self.dl.items).reset_index(drop=True)
-        out = df.reindex(columns=['image', 'case_id', 'sex']).assign(actual=df.age_months.astype(float), predicted=self.preds.numpy().astype(float))
-        return out.assign(error=out.predicted-out.actual, loss=self.losses.numpy().astype(float))
+        if self.learn: df = df.drop(columns='actual', errors='ignore')
+        return numbers.predictions_table(df.assign(predicted=self.preds.numpy().astype(float)), self.losses.numpy())
 
-    def worst(self,
-        k:int=9, # How many
-    )->pd.DataFrame: # As `table`, largest error first
-        "The radiographs that the learner is most wrong about"
-        t = self.table()
-        return t.loc[t.error.abs().sort_values(ascending=False, kind='stable').index[:k]]
-
-# %% ../nbs/40_interpret.ipynb #5f4c8bbc
+# %% ../nbs/40_interpret.ipynb #a9e61a24
 @patch
-def summary(
+def worst(
     self:AgeInterpretation,
-)->dict: # n; mae, rmse, bias, median_mae in months; within_12 in percent
-    "How good the predictions are, in months"
+    k:int=9, # How many; with `within`, in each group
+    by:str='abs', # `abs`, `over` (read too old) or `under` (read too young)
+    within=None, # A column, or several: the worst of each of its values; `age_band` is made from the actual age
+)->pd.DataFrame: # As `table`, largest error first
+    "The radiographs that are predicted worst"
+    ways = dict(abs=lambda e: e.abs(), over=lambda e: e[e>0], under=lambda e: -e[e<0])
+    if by not in ways: raise BoneAgeError(f'by={by!r}', 'is not known', f"use one of {', '.join(ways)}")
     t = self.table()
-    return dict(n=len(t), mae=t.error.abs().mean(), rmse=float(np.sqrt((t.error**2).mean())), bias=t.error.mean(),
-        within_12=100*(t.error.abs()<=12).mean(), median_mae=(t.actual-t.actual.median()).abs().mean())
+    order = ways[by](t.error).sort_values(ascending=False, kind='stable').index
+    if within is None: return t.loc[order[:max(k, 0)]]
+    names = groups.group_names(t, within).loc[order]
+    if 'age_band' in names: t = t.assign(age_band=names.age_band)
+    names = names[names.groupby(list(names), observed=True).cumcount()<k].sort_values(list(names), kind='stable')
+    return t.loc[names.index]
 
-# %% ../nbs/40_interpret.ipynb #6d429d81
+# %% ../nbs/40_interpret.ipynb #011fdf28
 def _radiograph(interp, row):
     "The prepared radiograph of one row of the table: its index is the place in the data"
-    return reader_of(interp.dl.dataset)(pd.DataFrame(interp.dl.items).iloc[row.name])
+    if interp.reader is None: raise BoneAgeError('this interpretation', 'came without radiographs', 'pass their folder: from_table(df, folder)')
+    return interp.reader(pd.DataFrame(interp.dl.items).iloc[row.name])
 
+def _caption(o):
+    case = f'case {plots._label(o.case_id, 22)}  ' if pd.notna(o.case_id) and str(o.case_id) else ''
+    return f'{plots._label(o.image)}\n{case}{o.sex}\n{format_age(o.actual)} → {format_age(o.predicted)}   {o.error:+.0f} months'
+
+# %% ../nbs/40_interpret.ipynb #7aa03495
+def _picture(ax, interp, o):
+    ax.axis('off')
+    ax.set_title(_caption(o), fontsize=7, parse_math=False)
+    try: ax.imshow(_radiograph(interp, o), cmap='gray', vmin=0, vmax=255)
+    except (BoneAgeError, OSError) as e:
+        if interp.reader is None: raise
+        words = plots._label(f"cannot be read: {getattr(e, 'reason', e)}", 60)
+        ax.text(.5, .5, words, ha='center', va='center', fontsize=7, wrap=True, parse_math=False, transform=ax.transAxes)
+
+# %% ../nbs/40_interpret.ipynb #7520d69d
 @patch
 def plot_top_losses(
     self:AgeInterpretation,
@@ -82,93 +117,112 @@ def plot_top_losses(
     nrows:int=None, # Rows of pictures; None: by `ncols`
     ncols:int=3, # Pictures in a row
     figsize=None, # In inches; None: by the number of pictures
+    **kwargs, # `by` and `within` of `worst`
 )->plt.Figure:
-    "Show the radiographs that the learner is most wrong about"
-    worst = self.worst(k)
+    "Show the radiographs that are predicted worst"
+    worst = self.worst(k, **kwargs)
     if nrows: ncols = -(-len(worst)//nrows)
     nrows = -(-len(worst)//ncols)
-    fig,axs = plt.subplots(nrows, ncols, figsize=figsize or (2.2*ncols, 2.6*nrows), dpi=80, squeeze=False)
+    fig,axs = plt.subplots(nrows, ncols, figsize=figsize or (2.3*ncols, 2.8*nrows), dpi=80, squeeze=False)
+    plt.close(fig)
     for ax in axs.flat: ax.axis('off')
-    for ax,(_,o) in zip(axs.flat, worst.iterrows()):
-        ax.imshow(_radiograph(self, o), cmap='gray', vmin=0, vmax=255)
-        ax.set_title(f'{o.image}\n{o.sex}  {format_age(o.actual)} → {format_age(o.predicted)}\n{o.error:+.0f} months', fontsize=7)
+    for ax,(_,o) in zip(axs.flat, worst.iterrows()): _picture(ax, self, o)
     fig.tight_layout()
-    plt.close(fig)
     return fig
 
-# %% ../nbs/40_interpret.ipynb #52ce7d67
+# %% ../nbs/40_interpret.ipynb #030ea635
 @patch
-def plot_actual(
+def measures(self:AgeInterpretation, **kwargs)->pd.DataFrame: # A row a measure: `value, low, high, unit, words`
+    "Mean absolute error, bias, agreement, …, each with its 95 % interval"
+    return numbers.measures(self.table(), **kwargs)
+
+@patch
+def baselines(self:AgeInterpretation, **kwargs)->pd.DataFrame: # A row a yardstick, see `baselines`
+    "What readers without and with the radiograph would be wrong by"
+    return yardsticks.baselines(self.table(), **kwargs)
+
+@patch
+def summary(
     self:AgeInterpretation,
-    figsize=(4, 4), # In inches
-)->plt.Figure:
-    "Predicted against actual age, with the line of no error and ±12 months"
+    **kwargs, # `n_boot` and `seed` of `measures`
+)->dict: # n, cases; every measure with `_low` and `_high`; `slope_p`; `median_mae`, `median_by_sex_mae`, `chronological_mae` (months), `readers_rmse`
+    "How good the predictions are"
+    m,b = self.measures(**kwargs),self.baselines(**kwargs)
+    ends = {f'{k}{end}': float(v) for k,o in m.iterrows() for end,v in zip(('', '_low', '_high'), (o.value, o.low, o.high))}
+    known = {f"{k.replace(' age', '').replace(' ', '_')}_mae": float(b.mae[k]) for k in ('median', 'median by sex', 'chronological age') if k in b.index}
+    return dict(n=m.attrs['n'], cases=m.attrs['cases']) | ends | known | dict(slope_p=m.attrs['slope_p'], readers_rmse=float(b.rmse['two readers']))
+
+# %% ../nbs/40_interpret.ipynb #095a6a78
+@patch
+def is_it_good(self:AgeInterpretation, **kwargs)->list: # Sentences
+    "The numbers beside their yardsticks, in words"
+    return yardsticks.is_it_good(self.table(), **kwargs)
+
+@patch
+def plot_baselines(self:AgeInterpretation, **kwargs)->plt.Figure:
+    "The model among its yardsticks"
     t = self.table()
-    fig,ax = plt.subplots(figsize=figsize, dpi=80)
-    top = max(t.actual.max(), t.predicted.max(), 12)
-    line = np.array([0, top])
-    ax.fill_between(line, line-12, line+12, color='0.9', label='±12 months')
-    ax.plot(line, line, color='0.5', lw=1)
-    for sex,colour in (('F', 'C3'), ('M', 'C0'), ('unknown', '0.4')):
-        o = t[t.sex.fillna('unknown')==sex]
-        if len(o): ax.scatter(o.actual, o.predicted, s=10, alpha=0.6, color=colour, label=sex)
-    ticks = np.arange(0, top+1, 36)
-    years = (ticks/12).astype(int)
-    ax.set(xlabel='actual, years', ylabel='predicted, years', xticks=ticks, yticks=ticks, xticklabels=years, yticklabels=years)
-    ax.legend(frameon=False, fontsize=8)
-    plt.close(fig)
-    return fig
+    return plots.plot_baselines(yardsticks.baselines(t), (t.error**2).mean()**.5, **kwargs)
 
-# %% ../nbs/40_interpret.ipynb #fa218fa8
-_CSS = '''body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
-h1{font-size:1.6rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin-top:2.2rem}small,.note{color:#666}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}td,th{padding:.25rem .8rem .25rem 0;text-align:right;border-bottom:1px solid #8884}
-td:first-child,th:first-child{text-align:left}.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(11rem,1fr));gap:1rem}
-figure{margin:0}figure img{width:100%;background:#000;border-radius:4px}figcaption{font-size:.85rem;line-height:1.35;overflow-wrap:anywhere}
-@media(prefers-color-scheme:dark){body{color:#ddd;background:#16181b}small,.note,figcaption{color:#aaa}.plot{background:#fff;border-radius:4px}}'''
+# %% ../nbs/40_interpret.ipynb #000052d3
+@patch
+def by(
+    self:AgeInterpretation,
+    columns, # One column or a list, such as `['race', 'sex']`; `age_band` is made from the actual age
+    **kwargs, # `n_boot` and `seed` of `by_groups`
+)->pd.DataFrame: # A row a group: `n, cases, mae, bias` with intervals, distance from the rest, adjusted p, `verdict`
+    "The errors of every group, and whether they differ from the others' by more than noise"
+    return groups.by_groups(self.table(), columns, **kwargs)
 
-_HEAD = '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title><style>{css}</style>'
+@patch
+def plot_groups(self:AgeInterpretation, columns, **kwargs)->plt.Figure:
+    "A forest plot of `by(columns)`"
+    return plots.plot_groups(self.by(columns), **kwargs)
 
-_LIMITS = 'For teaching and research only. Not a medical device. Not for deciding anyone’s age of majority.'
+# %% ../nbs/40_interpret.ipynb #f1c969b7
+@patch
+def plot_actual(self:AgeInterpretation, **kwargs)->plt.Figure:
+    "Predicted against actual age, with the line of no error and ±12 months"
+    return plots.plot_actual(self.table(), **kwargs)
 
-def _embed(img, kind='JPEG'): # A picture as a data URI
-    data = BytesIO()
-    if isinstance(img, plt.Figure): img.savefig(data, format='png', bbox_inches='tight')
-    else: img.save(data, kind, quality=80)
-    return f'data:image/{"png" if isinstance(img, plt.Figure) else kind.lower()};base64,' + base64.b64encode(data.getvalue()).decode()
+@patch
+def plot_agreement(self:AgeInterpretation, **kwargs)->plt.Figure:
+    "Bland and Altman's picture: the error against the mean of both ages"
+    return plots.plot_agreement(self.table(), **kwargs)
 
-def _card(interp, o):
-    "One radiograph of the worst, with its caption"
-    img = _radiograph(interp, o)
-    img.thumbnail((320, 320), Image.Resampling.BILINEAR)
-    text = f'{o.image}\n{o.sex} · actual {format_age(o.actual)} · predicted {format_age(o.predicted)} · {o.error:+.0f} months'
-    caption,data = html.escape(text).replace('\n', '<br>'), _embed(Image.fromarray(np.array(img)))
-    return f'<figure><img alt="{html.escape(str(o.image))}" src="{data}"><figcaption>{caption}</figcaption></figure>'
+@patch
+def plot_error_by_age(self:AgeInterpretation, **kwargs)->plt.Figure:
+    "The error over the actual age, with its running median"
+    return plots.plot_error_by_age(self.table(), **kwargs)
 
-# %% ../nbs/40_interpret.ipynb #628aea79
-_WORDS = dict(n='radiographs', mae='mean absolute error (months)', rmse='root mean squared error (months)', bias='bias: predicted − actual (months)',
-    within_12='within 12 months (%)', median_mae='error of the best constant, the median age (months)')
+# %% ../nbs/40_interpret.ipynb #83231cf8
+@patch
+def plot_errors(self:AgeInterpretation, **kwargs)->plt.Figure:
+    "A histogram of the errors"
+    return plots.plot_errors(self.table(), **kwargs)
 
-def _rows(pairs): return ''.join(f'<tr><td>{html.escape(str(a))}</td><td>{html.escape(str(b))}</td></tr>' for a,b in pairs)
+@patch
+def agreement(self:AgeInterpretation)->pd.DataFrame: # `image, sex, mean, error` in months; the lines in `attrs`
+    "The table behind `plot_agreement`"
+    return plots.agreement(self.table())
 
+@patch
+def error_by_age(self:AgeInterpretation, **kwargs)->pd.DataFrame: # `age_months, n, median, q25, q75, mae`
+    "The table behind `plot_error_by_age`"
+    return plots.error_by_age(self.table(), **kwargs)
+
+# %% ../nbs/40_interpret.ipynb #03d6df9a
+@patch
+def error_histogram(self:AgeInterpretation, **kwargs)->pd.DataFrame: # `low, high, n`
+    "The table behind `plot_errors`"
+    return plots.error_histogram(self.table(), **kwargs)
+
+# %% ../nbs/40_interpret.ipynb #24809858
 @patch
 def report(
     self:AgeInterpretation,
     path='report', # Folder to write
-    title:str='Bone age: predictions against readings',
-    notes=(), # Sentences to set under the title, such as what was left out
-    k:int=12, # How many of the worst to show
+    **kwargs, # Of `write_report`: `title`, `notes`, `k`, `maps`, `stress`, `sections`, …
 )->Path: # The HTML file
     "Write `index.html`, `predictions.csv` and `summary.json`"
-    path,table,numbers = Path(path),self.table(),self.summary()
-    path.mkdir(parents=True, exist_ok=True)
-    shown = [(_WORDS[k], v if k=='n' else f'{v:.1f}') for k,v in numbers.items()]
-    cards = ''.join(_card(self, o) for _,o in self.worst(k).iterrows())
-    body = [f'<h1>{html.escape(title)}</h1>', f'<p class="note">{_LIMITS}</p>', *(f'<p>{html.escape(o)}</p>' for o in notes),
-        '<h2>In numbers</h2><table>', _rows(shown), '</table>', '<h2>Predicted against actual</h2>',
-        f'<img class="plot" alt="Predicted against actual age" src="{_embed(self.plot_actual())}">',
-        f'<h2>The worst {min(k, len(table))}</h2>', f'<div class="grid">{cards}</div>', '</html>']
-    (path/'index.html').write_text(_HEAD.format(title=html.escape(title), css=_CSS)+'\n'.join(body)+'\n', encoding='utf-8')
-    table[['image', 'case_id', 'sex', 'actual', 'predicted']].to_csv(path/'predictions.csv', index=False)
-    (path/'summary.json').write_text(json.dumps(numbers | dict(notes=list(notes)), indent=1)+'\n')
-    return path/'index.html'
+    return import_module('boneage_fastai.report').write_report(self, path, **kwargs)
