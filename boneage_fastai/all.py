@@ -36,6 +36,7 @@ from .augment import *
 
 # %% ../nbs/70_all.ipynb #6e3329a3
 from .operators import *
+from .bank import *
 from .data import *
 from .model import *
 from .learner import *
