@@ -38,8 +38,16 @@ from .augment import *
 from .operators import *
 from .bank import *
 from .data import *
+from .metrics import *
+from .hardware import *
+from .checkpoint import *
+from .recipe import *
+from .ensemble import *
 from .model import *
 from .learner import *
+from .folds import *
+from .transfer import *
+from .distributed import *
 from .interpret import *
 
 # %% ../nbs/70_all.ipynb #693f04b4

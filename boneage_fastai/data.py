@@ -196,7 +196,9 @@ def boneage_dls(
     if fold is not None and 'fold' not in df: df = df.assign(fold=grouped_folds(df, seed=seed))
     n_train = len(df) if fold is None else int((df.fold!=fold).sum())
     kwargs = dict(bs=min(bs or _batch_size(preparation.size), max(n_train, 1)), num_workers=_workers(preparation.size, path), path='.') | kwargs
-    return block.dataloaders(df, **kwargs)
+    dls = block.dataloaders(df, **kwargs)
+    dls.free_bs = bs is None  # `boneage_learner` may choose by the memory of a GPU
+    return dls
 
 # %% ../nbs/20_data.ipynb #b2b5b14b
 def _picture(ax, img, title):
