@@ -11,21 +11,23 @@ __all__ = ['together']
 import torch
 from contextlib import contextmanager
 
-# %% ../nbs/34_distributed.ipynb #61e5e296
+# %% ../nbs/34_distributed.ipynb #b3b5baa9
 @contextmanager
 def together(
     learn, # A learner, in every process the same
     **kwargs, # For `learn.distrib_ctx`
 ): # The learner, for a `with`
     "Train in all processes that `accelerate launch` started"
+    from accelerate import DistributedDataParallelKwargs
     from fastai.distributed import DistributedDL
-    cpu,old = learn.dls.device.type=='cpu',list(learn.dls.loaders)
+    cpu,old = torch.device(learn.dls.device).type=='cpu',list(learn.dls.loaders)
     class _Shared(DistributedDL):
         def _broadcast(self, t, rank):
             t = torch.tensor(t, device=self.device)
             torch.distributed.broadcast(t, rank)
             return t.cpu().tolist()
-    with learn.distrib_ctx(sync_bn=not cpu, **dict(cpu=True) if cpu else {}, **kwargs):
+    kwargs = dict(kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)], sync_bn=not cpu) | (dict(cpu=True) if cpu else {}) | kwargs
+    with learn.distrib_ctx(**kwargs):
         if torch.distributed.is_initialized(): learn.dls.loaders = [_Shared(o) for o in old]
         try: yield learn
         finally: learn.dls.loaders = old

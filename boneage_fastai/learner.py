@@ -60,7 +60,7 @@ def _check_head(head):
 def _settle(learn, precision, bs):
     "Bookkeeping, precision and batch size by the device"
     learn.remove_cb(learn.recorder).add_cbs([DeviceRecorder(), Precision(precision)])
-    dls,device = learn.dls,learn.dls.device
+    dls,device = learn.dls,torch.device(learn.dls.device)
     if device.type=='cuda':
         torch.backends.cudnn.benchmark = True  # Every batch has the same shape
         if bs is None and getattr(dls, 'free_bs', False):
@@ -87,7 +87,7 @@ def boneage_learner(
     "A `vision_learner` that reads bone age"
     _check_weights(arch, pretrained)
     _check_head(head)
-    if dls.device.type=='cpu': _keep_memory()
+    if torch.device(dls.device).type=='cpu': _keep_memory()
     download = pretrained is True
     kind,loss = HEADS[head]
     learn = _vision_learner(dls, arch, download, loss_func=loss_func or loss(), metrics=metrics or boneage_metrics(), opt_func=opt_func, **kwargs)

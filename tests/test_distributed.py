@@ -25,7 +25,7 @@ learn.model[1].sex_dropout,learn.model[1].layers[2].p = 0., 0.
 learn.remove_cbs([o for o in learn.cbs if o.name=='progress'])
 class Gradients(Callback):
     def before_step(self):
-        grads = {k: v.grad.clone() for k,v in get_model(self.learn.model).named_parameters()}
+        grads = {k: v.grad.clone() for k,v in get_model(self.learn.model).named_parameters() if v.grad is not None}
         torch.save(dict(grads=grads, n=len(self.y)), f'{out}{rank_distrib()}.pt')
         raise CancelFitException()
 learn.unfreeze()
