@@ -9,6 +9,7 @@ import argparse, json, os, platform, tempfile, time
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastai.vision.all import DataBlock, ImageBlock, PILImageBW, RegressionBlock, Resize, ResizeMethod, ColReader, default_device
+from boneage_fastai.bank import open_bank
 from boneage_fastai.data import boneage_dls
 from boneage_fastai.learner import _keep_memory
 from boneage_fastai.phantom import make_phantom_atlas
@@ -23,7 +24,7 @@ def rate(dl, device, raw=False):
     "Radiographs per second of wall time and of CPU time"
     wall,cpu,n = time.perf_counter(),time.process_time(),0
     if raw:
-        order = torch.randperm(len(dl.dataset))
+        order = torch.randperm(len(raw)).repeat(8)
         for i in order.split(dl.bs): n += len(raw.batch(i))
     else:
         for b in dl: n += len(b[0])
@@ -46,7 +47,7 @@ def main():
         many = pd.concat([bank]*8, ignore_index=True).assign(case_id=[str(i) for i in range(8*a.n)])
         ours = boneage_dls(many, tmp/'bank', bs=8, fold=None, augs=False, sex=False)[0]
         ours.one_batch()
-        raw = ours._readers()[0].__closure__[0].cell_contents
+        raw = open_bank(tmp/'bank', 928, ours.device)
         ways = {'usual, 0 workers': usual(df, tmp/'atlas', a.device, 0), 'usual, 2 workers': usual(df, tmp/'atlas', a.device, 2), 'bank': ours}
         best = {}
         for _ in range(a.rounds):
