@@ -108,13 +108,15 @@ def _all_processes(learn):
     from boneage_fastai.distributed import together
     return together(learn)
 
+
+# %% ../nbs/60_cli.ipynb #96a295ce
 def _fit(df, folder, a):
     "A trained learner, its interpretation, and what `config.json` holds"
-    import torch
+    from fastai.torch_core import set_seed
     from boneage_fastai.data import boneage_dls
     from boneage_fastai.interpret import AgeInterpretation
     from boneage_fastai.learner import boneage_learner, fit_boneage, save_model
-    torch.manual_seed(a.seed)
+    set_seed(a.seed)
     dls = boneage_dls(df, folder, size=a.size, bs=a.bs, fold=a.fold, sex=not a.no_sex, seed=a.seed)
     _say(f'Training {a.arch} on {len(dls.train_ds)} radiographs, {len(dls.valid_ds)} held out')
     learn = _quiet(boneage_learner(dls, a.arch, a.pretrained, sex=not a.no_sex, head=a.head, precision=a.precision))

@@ -8,9 +8,10 @@ Docs: https://OWNER.github.io/boneage_fastai/folds.html.md"""
 __all__ = ['cross_validate']
 
 # %% ../nbs/32_folds.ipynb #222524eb
-import inspect, json, numpy as np, pandas as pd, torch
+import inspect, json, numpy as np, pandas as pd
 from pathlib import Path
 from fastai.callback.progress import ProgressCallback
+from fastai.torch_core import set_seed
 from .core import BoneAgeError
 from .data import boneage_dls
 from .labels import grouped_folds
@@ -32,7 +33,7 @@ def _train(df, path, fold, folder, seed, kwargs):
     "The model of one fold: read if it is there, trained if not"
     data,model,recipe = _split(kwargs)
     if not (folder/'config.json').exists():
-        torch.manual_seed(seed+fold)
+        set_seed(seed+fold)
         dls = boneage_dls(df, path, fold=fold, seed=seed, **data)
         learn = boneage_learner(dls, **model).remove_cb(ProgressCallback)
         with learn.no_logging(): fit_boneage(learn, checkpoint=folder, **recipe)

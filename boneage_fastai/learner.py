@@ -112,7 +112,8 @@ def save_model(
     seen = learn.dls.train_ds.items
     names = [m.name for m in learn.metrics]
     scores = dict(zip(names, learn.validate()[1:])) if len(learn.dls.valid_ds) else {}
-    config = dict(arch=learn.arch, sex=learn.dls.n_inp>1 and learn.model[1].sex is not None, **asdict(reader_of(learn.dls).preparation), unit='months', **facts, validation=scores,
+    config = dict(arch=learn.arch, sex=learn.dls.n_inp>1 and learn.model[1].sex is not None,
+        **asdict(reader_of(learn.dls).preparation), unit='months', **facts, validation=scores,
         n_train=len(seen), n_valid=len(learn.dls.valid_ds), versions={o: version(o) for o in ('boneage_fastai', 'fastai', 'torch', 'timm')},
         trained_on=dict(cases=sorted(set(seen.case_id.dropna())), sha256=sorted(set(file_hashes(learn.dls.train_ds).dropna()))))
     learn.export(folder.resolve()/'learner.pkl')
