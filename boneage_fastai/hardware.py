@@ -15,8 +15,6 @@ from fastai.learner import AvgLoss, AvgSmoothLoss, Recorder
 from fastai.callback.fp16 import MixedPrecision
 from fastai.callback.core import CancelStepException
 from fastai.optimizer import OptimWrapper
-from fastai.torch_core import to_float
-from .bank import free_memory
 from .core import BoneAgeError
 
 # %% ../nbs/22_hardware.ipynb #9850e39f

@@ -18,9 +18,10 @@ from torch import nn
 from fastai.vision.all import *
 from .core import BoneAgeError, RadiographError
 from .data import file_hashes, labelled, reader_of
+from .bank import free_memory
 from .checkpoint import history  # chkstyle: ignore
 from .ensemble import Ensemble, VIEWS
-from .hardware import DeviceRecorder, Precision, best_precision, free_memory, fused_adamw, memory_batch
+from .hardware import DeviceRecorder, Precision, best_precision, fused_adamw, memory_batch
 from .metrics import bias, boneage_metrics, mae, rmse, within_12  # chkstyle: ignore
 from .model import Body, BoneAgeModel, DistributionHead, DistributionLoss, Head, count_features, load_body
 from .recipe import fit_boneage  # chkstyle: ignore

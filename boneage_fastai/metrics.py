@@ -8,7 +8,6 @@ Docs: https://OWNER.github.io/boneage_fastai/metrics.html.md"""
 __all__ = ['mae', 'rmse', 'bias', 'within_12', 'AgeMetric', 'boneage_metrics']
 
 # %% ../nbs/21_metrics.ipynb #71df4551
-import torch
 from fastai.metrics import AccumMetric
 
 # %% ../nbs/21_metrics.ipynb #3ae35ed6
