@@ -83,6 +83,7 @@ def main():
     p.add_argument('--device', default='cpu')
     p.add_argument('--usual', action='store_true')
     p.add_argument('--rounds', type=int, default=5)
+    p.add_argument('--arch', help='one network of the plan')
     p.add_argument('--n', type=int, default=64, help='phantoms')
     a = p.parse_args()
     default_device(a.device=='cuda')
@@ -95,7 +96,7 @@ def main():
         tmp,found = Path(tmp),[]
         df = make_phantom_atlas(tmp/'atlas', n=a.n, size=2000 if a.usual else 1000)
         bank = prepare(tmp/'atlas', tmp/'bank', format='bank', verbose=False)
-        for arch,size,bs,steps in plan:
+        for arch,size,bs,steps in [o for o in plan if a.arch in (None, o[0])]:
             found.append(measure(bank, tmp/'bank', arch, size, bs, steps, a))
             print({k: round(v, 1) if isinstance(v, float) else v for k,v in found[-1].items()}, flush=True)
             if a.usual and arch=='resnet34':

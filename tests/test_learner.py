@@ -52,7 +52,7 @@ def test_files_and_bank_give_the_same_predictions(atlas, tmp_path):
 def test_bank_starts_no_worker(data):
     path,df = data
     dls = boneage_dls(df, path/'prepared', bs=8, num_workers=1)
-    dls.one_batch()
+    next(iter(dls.train))
     assert (dls.train.fake_l.num_workers==0)==(path.name.startswith('bank'))
 
 def test_summary(learn):
