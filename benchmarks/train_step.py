@@ -102,6 +102,8 @@ def main():
             if a.usual and arch=='resnet34':
                 found[-1]['usual'] = usual(df, tmp/'atlas', a, bs, steps)
                 print(f"usual fastai recipe: {found[-1]['usual']:.1f} films a second, ours {found[-1]['films']/found[-1]['usual']:.1f} × that")
-            out.write_text(json.dumps(dict(device=name, torch=torch.__version__, runs=found), indent=1)+'\n')
+            old = json.loads(out.read_text()) if out.exists() else {}
+            kept = [o for o in old.get('runs', []) if old.get('device')==name and o['arch'] not in [f['arch'] for f in found]]
+            out.write_text(json.dumps(dict(device=name, torch=torch.__version__, runs=kept+found), indent=1)+'\n')
 
 if __name__=='__main__': main()
