@@ -36,9 +36,18 @@ from .augment import *
 
 # %% ../nbs/70_all.ipynb #6e3329a3
 from .operators import *
+from .bank import *
 from .data import *
+from .metrics import *
+from .hardware import *
+from .checkpoint import *
+from .recipe import *
+from .ensemble import *
 from .model import *
 from .learner import *
+from .folds import *
+from .transfer import *
+from .distributed import *
 from .measures import *
 from .baselines import *
 from .groups import *

@@ -53,6 +53,17 @@ def _add_folder(add):
     p.add_argument('--format', choices=['jpg', 'bank'], help='files or one array; without it as in the folder')
     p.add_argument('--seed', type=int, default=42, help='default %(default)s')
 
+# %% ../nbs/55_arguments.ipynb #e05d4e6c
+def _sizes(text): return [int(o) for o in text.split(',')]
+
+def _add_recipe(p):
+    p.add_argument('--head', choices=['regression', 'distribution'], default='regression', help='one number, or probabilities of ages (default %(default)s)')
+    p.add_argument('--freeze-epochs', type=int, default=0, help='epochs in which only the head learns, of those (default %(default)s)')
+    p.add_argument('--sizes', type=_sizes, metavar='464,696', help='smaller sides in pixels to begin with')
+    p.add_argument('--ema', type=float, default=.05, help='part of the training to average the weights over; 0: none (default %(default)s)')
+    p.add_argument('--balance', type=float, default=0., help='0: ages as they are, 1: every year alike (default %(default)s)')
+    p.add_argument('--precision', choices=['fp32', 'fp16', 'bf16'], help='without it by the device')
+
 # %% ../nbs/55_arguments.ipynb #4d723f92
 def _add_model(add):
     p = add('train', 'train a model and write a model folder')
@@ -62,6 +73,7 @@ def _add_model(add):
     p.add_argument('--pretrained', type=_weights, default=True, help='true, false, offline, or a file of weights (default true)')
     p.add_argument('--epochs', type=int, default=8, help='default %(default)s')
     p.add_argument('--lr', type=float, default=2e-3, help='highest learning rate (default %(default)s)')
+    _add_recipe(p)
     p.add_argument('--size', type=int, help='side in pixels; without it that of the data')
     p.add_argument('--bs', type=int, help='radiographs in a batch; without it by size')
     p.add_argument('--fold', type=_fold, default=0, help='fold held out, or none (default %(default)s)')

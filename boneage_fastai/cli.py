@@ -100,19 +100,31 @@ def _quiet(learn):
     from fastai.callback.progress import ProgressCallback
     return learn if sys.stderr.isatty() else learn.remove_cb(ProgressCallback)
 
+def _all_processes(learn):
+    "Under `accelerate launch` the processes train together"
+    import os
+    from contextlib import nullcontext
+    if int(os.environ.get('WORLD_SIZE', 1))<2: return nullcontext()
+    from boneage_fastai.distributed import together
+    return together(learn)
+
+
+# %% ../nbs/60_cli.ipynb #96a295ce
 def _fit(df, folder, a):
     "The course of a training, the interpretation of its learner, and what `config.json` holds"
-    import torch
+    from fastai.torch_core import set_seed
     from boneage_fastai.data import boneage_dls
     from boneage_fastai.interpret import AgeInterpretation
     from boneage_fastai.learner import boneage_learner, fit_boneage, history, save_model
-    torch.manual_seed(a.seed)
+    set_seed(a.seed)
     dls = boneage_dls(df, folder, size=a.size, bs=a.bs, fold=a.fold, sex=not a.no_sex, seed=a.seed)
     _say(f'Training {a.arch} on {len(dls.train_ds)} radiographs, {len(dls.valid_ds)} held out')
-    learn = _quiet(boneage_learner(dls, a.arch, a.pretrained, sex=not a.no_sex))
-    fit_boneage(learn, a.epochs, a.lr)
+    learn = _quiet(boneage_learner(dls, a.arch, a.pretrained, sex=not a.no_sex, head=a.head, precision=a.precision))
+    if (Path(a.out)/'checkpoint.pt').exists(): _say(f'{a.out} holds a training that was interrupted: going on')
+    with _all_processes(learn): fit_boneage(learn, a.epochs, a.lr, a.freeze_epochs, a.sizes, a.ema, a.balance, checkpoint=a.out)
     course = history(learn)
     config = save_model(learn, a.out, fold=a.fold, epochs=a.epochs, seed=a.seed)
+    (Path(a.out)/'checkpoint.pt').unlink(missing_ok=True)
     return course, AgeInterpretation.from_learner(learn) if len(dls.valid_ds) else None, config
 
 def _train(a):
@@ -181,7 +193,8 @@ def _demo(a):
     from boneage_fastai.phantom import make_phantom_atlas
     from boneage_fastai.prepare import prepare
     out = Path(a.out)
-    t = argparse.Namespace(arch='resnet10t', pretrained=False, epochs=a.epochs, lr=2e-3, size=None, bs=16, fold=0, no_sex=False, seed=42, out=out/'model')
+    t = argparse.Namespace(arch='resnet10t', pretrained=False, epochs=a.epochs, lr=2e-3, size=None, bs=16, fold=0, no_sex=False, seed=42, out=out/'model',
+        head='regression', freeze_epochs=0, sizes=None, ema=.05, balance=0., precision=None)
     with redirect_stdout(sys.stderr):
         _say(f'1/5 Drawing {a.n} phantoms (synthetic hands) in {out/"atlas"}')
         make_phantom_atlas(out/'atlas', n=a.n, size=192)

@@ -17,6 +17,7 @@ import numpy as np, pandas as pd
 from fastai.vision.all import *
 from PIL import Image
 from .core import SIZE, BoneAgeError, LabelError, format_age, sex_index, SEXES
+from .bank import BankDL, open_bank, _send
 from .files import match_images
 from .labels import grouped_folds
 from .operators import AtlasAugment, atlas_augs  # chkstyle: ignore
@@ -60,16 +61,36 @@ class RadiographReader(Transform):
         elif isinstance(o, (str, Path)) and not Path(o).exists(): o = self._find(o)
         return PILImageBW(self.preparation(o))
 
+    def whole(self, items, device):
+        "How to read many radiographs at once, from a bank; None: there is none"
+        if not isinstance(items, pd.DataFrame) or not len(items): return
+        folders = set(items.folder.fillna(self.folder)) if 'folder' in items else {self.folder}
+        folder = Path(min(folders, key=str))
+        if len(folders)>1 or folder.name!='images' or (folder/str(items.image.iloc[0])).exists(): return
+        bank = open_bank(folder.parent, self.preparation.size, device)
+        rows = bank and bank.find(items.image)
+        if rows is not None: return lambda i: TensorImageBW(bank.batch(rows[i]))
+
+# %% ../nbs/20_data.ipynb #4714483d
+def _whole(kind, values, dtype, device):
+    "A function of rows into values that wait on the device"
+    values = torch.tensor(list(values), dtype=dtype, device=device)
+    return lambda i: kind(values[_send(i, values.device)])
+
 # %% ../nbs/20_data.ipynb #fbb44509
 class SexReader(Transform):
     "Read the sex of a row; anything that is not a row is `unknown`"
     input_types = _ITEMS
     def encodes(self, o): return TensorSex(sex_index(o.get('sex')) if _is_row(o) else 0)
+    def whole(self, items, device):
+        if not isinstance(items, pd.DataFrame): return
+        return _whole(TensorSex, items['sex'].map(sex_index) if 'sex' in items else [0]*len(items), torch.int64, device)
 
 class AgeReader(Transform):
     "Read the target of a row in months"
     input_types = (dict, pd.Series)
     def encodes(self, o): return TensorAge(float(o['age_months']))
+    def whole(self, items, device): return _whole(TensorAge, items['age_months'], torch.float32, device) if isinstance(items, pd.DataFrame) else None
 
 class AgeSetup(Transform):
     "Tell fastai that there is one target, and decode it to an `Age`"
@@ -136,7 +157,7 @@ def boneage_block(
     folder,preparation = _place(path, size)
     inputs = [RadiographReader(folder, preparation)] + [SexReader()]*bool(sex)
     blocks = [RadiographBlock()] + [SexBlock()]*bool(sex) + [AgeBlock()]
-    return DataBlock(blocks=blocks, n_inp=len(inputs), getters=[*inputs, AgeReader()], get_items=labelled,
+    return DataBlock(blocks=blocks, dl_type=BankDL, n_inp=len(inputs), getters=[*inputs, AgeReader()], get_items=labelled,
         splitter=FoldSplitter(folder, fold, seed), batch_tfms=[AtlasAugment()] if augs is True else augs or None)
 
 # %% ../nbs/20_data.ipynb #ebd243b0
@@ -148,9 +169,9 @@ def _found(df, folder):
 # %% ../nbs/20_data.ipynb #6182d5a5
 def _batch_size(size): return int(np.clip(64*(256/size)**2, 4, 64))
 
-def _workers(size):
-    "Worker processes cost more than they bring for small prepared images, and do not start on Windows or macOS"
-    return 0 if size<=256 or sys.platform!='linux' else min(8, os.cpu_count() or 1)
+def _workers(size, path):
+    "Worker processes cost more than they bring for a bank and for small images, and do not start on Windows or macOS"
+    return 0 if size<=256 or sys.platform!='linux' or (Path(path)/'bank.csv').exists() else min(8, os.cpu_count() or 1)
 
 @delegates(DataBlock.dataloaders)
 def boneage_dls(
@@ -174,8 +195,10 @@ def boneage_dls(
         df = _found(df, folder)
     if fold is not None and 'fold' not in df: df = df.assign(fold=grouped_folds(df, seed=seed))
     n_train = len(df) if fold is None else int((df.fold!=fold).sum())
-    kwargs = dict(bs=min(bs or _batch_size(preparation.size), max(n_train, 1)), num_workers=_workers(preparation.size), path='.') | kwargs
-    return block.dataloaders(df, **kwargs)
+    kwargs = dict(bs=min(bs or _batch_size(preparation.size), max(n_train, 1)), num_workers=_workers(preparation.size, path), path='.') | kwargs
+    dls = block.dataloaders(df, **kwargs)
+    dls.free_bs = bs is None  # `boneage_learner` may choose by the memory of a GPU
+    return dls
 
 # %% ../nbs/20_data.ipynb #b2b5b14b
 def _picture(ax, img, title):

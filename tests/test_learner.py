@@ -9,14 +9,22 @@ from boneage_fastai.interpret import AgeInterpretation
 from boneage_fastai.learner import boneage_learner, fit_boneage
 from boneage_fastai.phantom import make_phantom_atlas
 from boneage_fastai.prepare import prepare
+from boneage_fastai.radiograph import open_radiograph
+from boneage_fastai.store import prepared_image
 
 
 @pytest.fixture(scope='module')
-def data(tmp_path_factory):
-    "Folder of a phantom atlas, prepared at 64 pixels, and its table"
+def atlas(tmp_path_factory):
     path = tmp_path_factory.mktemp('phantoms')
     make_phantom_atlas(path/'atlas', n=48, size=256)
-    return path, prepare(path/'atlas', path/'prepared', size=64, verbose=False)
+    return path
+
+@pytest.fixture(scope='module', params=['jpg', 'bank'])
+def data(atlas, request, tmp_path_factory):
+    "Folder of a phantom atlas, prepared at 64 pixels as files or as a bank, and its table"
+    path = tmp_path_factory.mktemp(request.param)
+    (path/'atlas').symlink_to(atlas/'atlas')
+    return path, prepare(atlas/'atlas', path/'prepared', size=64, format=request.param, verbose=False)
 
 @pytest.fixture(scope='module', params=[True, False], ids=['sex', 'no sex'])
 def learn(data, request):
@@ -27,6 +35,25 @@ def learn(data, request):
     learn.fit(1, 1e-3)
     return learn
 
+
+def test_files_and_bank_give_the_same_predictions(atlas, tmp_path):
+    "Whole batches out of the bank are what one item at a time would be"
+    frames = {o: prepare(atlas/'atlas', tmp_path/o, size=64, format=o, verbose=False) for o in ('jpg', 'bank')}
+    dls = {o: boneage_dls(df, tmp_path/o, bs=8, num_workers=0) for o,df in frames.items()}
+    learn = boneage_learner(dls['jpg'], 'resnet18', pretrained=False)
+    learn.remove_cb(learn.progress)
+    learn.fit(1, 1e-3)
+    dl = {o: dls[o].test_dl(frames[o], with_labels=True) for o in dls}
+    assert dl['jpg']._readers() is None and dl['bank']._readers() is not None
+    (p,t),(q,u) = (learn.get_preds(dl=o) for o in dl.values())
+    np.testing.assert_array_equal(p, q)
+    np.testing.assert_array_equal(t, u)
+
+def test_bank_starts_no_worker(data):
+    path,df = data
+    dls = boneage_dls(df, path/'prepared', bs=8, num_workers=1)
+    next(iter(dls.train))
+    assert (dls.train.fake_l.num_workers==0)==(path.name.startswith('bank'))
 
 def test_summary(learn):
     text = learn.summary()
@@ -87,9 +114,11 @@ def test_mixed_precision_callback(learn):
 def original_of(path, image): return (path/'atlas'/image).with_suffix('.jpg')
 
 def _inputs(path, row):
-    file = path/'prepared'/'images'/row.image
+    found = prepared_image(path/'prepared'/'images'/row.image)
+    file = path/'one.png'
+    open_radiograph(found).save(file)
     return dict(path=file, text=str(file), bytes=file.read_bytes(), array=np.array(Image.open(file)), image=Image.open(file), row=row,
-        dictionary=dict(image=file, sex=row.sex))
+        dictionary=dict(image=file, sex=row.sex), name=row.image)
 
 def test_predict_takes_what_people_have(learn, data):
     path,df = data
@@ -98,7 +127,7 @@ def test_predict_takes_what_people_have(learn, data):
         months = learn.predict(item)[0]
         assert isinstance(months, Age)
         found[kind] = float(months)
-    bare = [found[o] for o in ('path', 'text', 'bytes', 'array', 'image')]
+    bare = [found[o] for o in ('path', 'text', 'bytes', 'array', 'image', 'name')]
     assert max(bare)-min(bare) < 1e-3
     assert abs(found['row']-found['dictionary']) < 1e-3
 

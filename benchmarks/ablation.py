@@ -1,0 +1,86 @@
+"""What each part of the recipe gives: one resumable script; every finished run is a line of benchmarks/results/ablation.jsonl and is not run again.
+
+    python benchmarks/ablation.py PREPARED                       # CPU: one seed, 4 epochs, 3000 films
+    python benchmarks/ablation.py PREPARED --device cuda --full  # GPU: three seeds, 12 epochs, all films
+    python benchmarks/ablation.py --table                        # the table of what is there
+
+PREPARED is RSNA at the largest size that is to be tried, as a bank. MAE in months on fold 0, one view, unless the row says otherwise. The ensemble is the mean of the default's seeds."""
+import argparse, json, time
+from pathlib import Path
+import pandas as pd, torch
+from fastai.vision.all import ProgressCallback, default_device, set_seed
+from boneage_fastai.data import boneage_dls
+from boneage_fastai.labels import grouped_folds, read_labels
+from boneage_fastai.learner import boneage_learner, ensemble, fit_boneage, mae
+from boneage_fastai.operators import AtlasAugment
+
+OUT = Path(__file__).parent/'results'/'ablation.jsonl'
+BASE = dict(size=128, pretrained='offline', sex=True, loss='l1', head='regression', augs=True, ema=.05, freeze_epochs=0, balance=0., sizes=None)
+GRID = {'default': {}, 'random weights': dict(pretrained=False), 'no sex': dict(sex=False), 'squared error': dict(loss='l2'), 'smooth L1 (12 months)': dict(loss='smooth'),
+    'distribution head': dict(head='distribution'), 'no augmentation': dict(augs=False), 'geometry only': dict(augs='geometry'), 'no weight average': dict(ema=0),
+    'longer weight average': dict(ema=.15), 'one frozen epoch': dict(freeze_epochs=1), 'ages in balance': dict(balance=.5), 'sizes 96 first': dict(sizes=[96]),
+    '96 pixels': dict(size=96), '160 pixels': dict(size=160), '192 pixels': dict(size=192)}
+
+def loss_of(name):
+    if name=='l1': return None
+    return torch.nn.MSELoss() if name=='l2' else torch.nn.SmoothL1Loss(beta=12.)
+
+class Flat:
+    "A torch loss for predictions of shape (n, 1) and targets of shape (n,)"
+    def __init__(self, loss): self.loss = loss
+    def __call__(self, preds, targs): return self.loss(preds.flatten(), targs.flatten().as_subclass(torch.Tensor))
+
+def run(df, folder, name, seed, a):
+    o = BASE | GRID[name]
+    set_seed(seed)
+    augs = [AtlasAugment(gamma=0, contrast=0, brightness=0, invert=0, blur=0, grain=0)] if o['augs']=='geometry' else o['augs']
+    dls = boneage_dls(df, folder, size=o['size'], bs=64, sex=o['sex'], augs=augs)
+    loss = loss_of(o['loss'])
+    learn = boneage_learner(dls, 'tf_efficientnet_lite0', o['pretrained'], sex=o['sex'], head=o['head'], loss_func=loss and Flat(loss)).remove_cb(ProgressCallback)
+    start = time.time()
+    with learn.no_logging(): fit_boneage(learn, a.epochs, freeze_epochs=o['freeze_epochs'], sizes=o['sizes'], ema=o['ema'], balance=o['balance'])
+    preds,truth = learn.get_preds()
+    found = dict(mae=mae(preds, truth), seconds=round(time.time()-start))
+    if name=='default': found |= dict(views=mae(ensemble([learn], views=True).get_preds()[0], truth), preds=preds.flatten().tolist(), truth=truth.tolist())
+    return found
+
+def lines(): return [json.loads(o) for o in OUT.read_text().splitlines()] if OUT.exists() else []
+
+def table():
+    "MAE of each row: mean and standard deviation over seeds"
+    df = pd.DataFrame(lines())
+    if not len(df): return df
+    rows = df.groupby(['name', 'epochs', 'n'], sort=False).mae.agg(['mean', 'std', 'count']).reset_index()
+    for (epochs,n),g in df[df.name=='default'].groupby(['epochs', 'n']):
+        truth = torch.tensor(g.truth.iloc[0])
+        both = mae(torch.tensor(g.preds.tolist()).mean(0), truth)
+        more = [('default, four views', g.views.mean(), g.views.std(), len(g)), (f'ensemble of {len(g)}', both, float('nan'), len(g))]
+        rows = pd.concat([rows, pd.DataFrame([dict(name=o[0], epochs=epochs, n=n, mean=o[1], std=o[2], count=o[3]) for o in more])], ignore_index=True)
+    return rows.round(2)
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('folder', type=Path, nargs='?')
+    p.add_argument('--device', default='cpu')
+    p.add_argument('--full', action='store_true')
+    p.add_argument('--table', action='store_true')
+    p.add_argument('--only', help='one row of the grid')
+    a = p.parse_args()
+    if a.table: return print(table().to_string(index=False))
+    a.epochs,a.seeds,n = (12, 3, None) if a.full else (4, 1, 3000)
+    default_device(a.device=='cuda')
+    df = read_labels(a.folder/'labels.csv', verbose=False)
+    df = df[df.age_months.notna()].reset_index(drop=True)
+    df['fold'] = grouped_folds(df, seed=42)
+    if n and n<(df.fold!=0).sum(): df = pd.concat([df[df.fold==0], df[df.fold!=0].sample(n, random_state=0)], ignore_index=True)
+    key = lambda o: (o['name'], o['seed'], o['epochs'], o['n'])
+    for seed in range(a.seeds):
+        for name in [a.only] if a.only else GRID:
+            me = dict(name=name, seed=seed, epochs=a.epochs, n=int((df.fold!=0).sum()), device=a.device)
+            if key(me) in map(key, lines()): continue
+            found = me | run(df, a.folder, name, seed, a)
+            with open(OUT, 'a') as f: f.write(json.dumps(found)+'\n')
+            print(f"{name}, seed {seed}: MAE {found['mae']:.2f}, {found['seconds']} s", flush=True)
+    print(table().to_string(index=False))
+
+if __name__=='__main__': main()
