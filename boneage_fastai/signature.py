@@ -131,7 +131,7 @@ def _turns(a, b):
     return [*best, *(best+180)]
 
 # %% ../nbs/04_signature.ipynb #2fc698d3
-_HOPELESS = 0.7  # No pair of one radiograph was below 0.79 before the small changes
+_HOPELESS = 0.7  # Copies that ended above 0.8 had at least 0.79 before the small changes; a few badly laid ones are lost here
 
 def _known(signature, scale=1.):
     "Detail, where it is shown, and circles of a signature"
