@@ -91,8 +91,8 @@ def _pairs(df, pairs):
         score = 1. if exact else max(.5, .8+.2*(similarity-SURE)/(1-SURE))
         like = 'the same file as {}' if exact else f'the same radiograph as {{}}{what}' if similarity>=SURE else f'looks like {{}}{what}'
         found = [] if traced(a, b) else [('exact duplicate' if exact else 'near duplicate', score, like)]
-        if similarity>=SURE and (differ := _other_label(rows[a], rows[b])):
-            found += [('other label', max(.8, score), f'{like}, but labelled {"; ".join(differ)}')]
+        if differ := _other_label(rows[a], rows[b]):
+            found += [('other label', max(.8, score) if similarity>=SURE else score, f'{like}, but labelled {"; ".join(differ)}')]
         for one,two in ((a, b), (b, a)):
             for name,s,reason in found:
                 new = dict(image=rows[one]['image'], finding=name, score=round(min(1., s), 3), other=rows[two]['image'])

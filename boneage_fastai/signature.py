@@ -45,52 +45,64 @@ def _detail(signatures):
     x = (x-near(x)/weight)*shown
     return np.clip(x/(np.sqrt(near(x*x)/weight)+4), -2, 2), shown
 
-def _circles(detail, scale=1.):
+def _circles(detail):
     "Magnitude of the spectrum along half circles, shape (n, radii, angles)"
     f = np.sqrt(np.abs(np.fft.fftshift(np.fft.fft2(detail*_WINDOW), axes=(1, 2)))).astype(np.float32)
-    turn,r = np.linspace(0, np.pi, _ANGLES, endpoint=False),_RADII[:,None]*scale
+    turn,r = np.linspace(0, np.pi, _ANGLES, endpoint=False),_RADII[:,None]
     y,x = SIDE//2+r*np.sin(turn),SIDE//2+r*np.cos(turn)
     top,left = y.astype(int),x.astype(int)
     v,u = (y-top).astype(np.float32),(x-left).astype(np.float32)
     return (f[:,top,left]*(1-u)+f[:,top,left+1]*u)*(1-v) + (f[:,top+1,left]*(1-u)+f[:,top+1,left+1]*u)*v
 
 # %% ../nbs/04_signature.ipynb #dd3c6cc7
+_SCALES = 1.05**-np.arange(7.)
+
 def _blocks(n, size=512): return (slice(a, min(a+size, n)) for a in range(0, n, size))
 
-def _numbers(signatures, scale=1.):
+def _shrunk(signatures, scale):
+    "Signatures shrunk about their centres, float32, shape (n, 64, 64)"
+    x,c = np.asarray(signatures).astype(np.float32),(SIDE-1)/2*(1-1/scale)
+    return x if scale==1 else ndi.affine_transform(x, [1, 1/scale, 1/scale], offset=(0, c, c), order=1)
+
+def _numbers(signatures, scale):
     "The numbers that do not change, before whitening, shape (n, 276)"
-    one = lambda b: np.abs(np.fft.rfft(_circles(_detail(signatures[b])[0], scale), axis=2))[:,:,:_WAVES].reshape(b.stop-b.start, -1)
+    one = lambda b: np.abs(np.fft.rfft(_circles(_detail(_shrunk(signatures[b], scale))[0]), axis=2))[:,:,:_WAVES].reshape(b.stop-b.start, -1)
     return np.concatenate([one(b) for b in _blocks(len(signatures))]).astype(np.float32)
 
-def _whitened(signatures, scales=(1., .93, 1.07)):
+# %% ../nbs/04_signature.ipynb #bd3622db
+def _whitened(signatures):
     "Unit vectors for each scale, whitened over the radiographs at hand"
-    x = _numbers(signatures)
-    mean,spread = x.mean(0),x.std(0)+1e-6
-    values,axes = np.linalg.eigh(np.cov(((x-mean)/spread).T))
-    axes = (axes/np.sqrt(np.maximum(values, 0)+(.1+len(x[0])/len(x))*values.mean()+1e-9)).astype(np.float32)
-    for s in scales:
-        z = np.clip(((x if s==1 else _numbers(signatures, s))-mean)/spread, -4, 4)@axes
+    xs = [o-o.mean(0) for o in (_numbers(signatures, s) for s in _SCALES)]
+    x = np.concatenate(xs)
+    spread = x.std(0)+1e-6
+    values,axes = np.linalg.eigh(np.cov((x/spread).T))
+    axes = (axes/np.sqrt(np.maximum(values, 0)+(1+len(x[0])/len(x))*values.mean()+1e-9)).astype(np.float32)
+    for x in xs:
+        z = np.clip(x/spread, -4, 4)@axes
         yield z/(np.linalg.norm(z, axis=1, keepdims=True)+1e-9)
 
 # %% ../nbs/04_signature.ipynb #19cf0850
 def candidates(
     signatures, # Signatures, uint8, shape (n, 64, 64)
-    k:int=3, # Partners that each radiograph may name
+    k:int=5, # Partners that each radiograph may name
     above:float=0.3, # Likeness above which every pair is a candidate
-)->np.ndarray: # Pairs (i, j) with i<j, shape (m, 2)
+)->tuple: # Pairs (i, j), shape (m, 2), each once; and the scale, 0.75–1, at which `i` is most like `j`, shape (m,)
     "Pairs that may be the same radiograph: the `k` most alike of each, and all that are very much alike"
     n = len(signatures)
-    if n<2: return np.zeros((0, 2), int)
-    base,*others = _whitened(np.asarray(signatures))
-    pairs = []
-    for b in _blocks(n, 1024):
-        like = np.maximum.reduce([o[b]@base.T for o in (base, *others)])
+    if n<2: return np.zeros((0, 2), int), np.zeros(0)
+    vectors,found = list(_whitened(np.asarray(signatures))),[]
+    for b in _blocks(n):
+        like = np.stack([o[b]@vectors[0].T for o in vectors])
+        scale,like = _SCALES[like.argmax(0)],like.max(0)
         like[np.arange(len(like)),np.arange(b.start, b.stop)] = -np.inf
-        top = np.argpartition(-like, min(k, n-1)-1, axis=1)[:,:min(k, n-1)]
-        near = np.argwhere(like>above)
-        pairs += [np.stack([np.repeat(np.arange(len(like)), top.shape[1]), top.ravel()], 1)+[b.start, 0], near+[b.start, 0]]
-    pairs = np.sort(np.concatenate(pairs), axis=1)
-    return np.unique(pairs[pairs[:,0]!=pairs[:,1]], axis=0)
+        named = like>above
+        np.put_along_axis(named, np.argpartition(-like, min(k, n-1)-1, axis=1)[:,:min(k, n-1)], True, axis=1)
+        i,j = np.nonzero(named & np.isfinite(like))
+        found.append(np.stack([i+b.start, j, scale[i,j], like[i,j]]))
+    found = np.concatenate(found, axis=1)
+    i,j,scale,_ = found[:,np.argsort(-found[3], kind='stable')]
+    once = np.unique(np.minimum(i, j)*n+np.maximum(i, j), return_index=True)[1]
+    return np.stack([i, j], 1)[once].astype(int), scale[once]
 
 # %% ../nbs/04_signature.ipynb #068d106a
 def _warp(x, turn, scale, mirror, move=(0, 0)):
@@ -119,48 +131,53 @@ def _turns(a, b):
     return [*best, *(best+180)]
 
 # %% ../nbs/04_signature.ipynb #2fc698d3
+_HOPELESS = 0.7  # Copies that ended above 0.8 had at least 0.79 before the small changes; a few badly laid ones are lost here
+
+def _known(signature, scale=1.):
+    "Detail, where it is shown, and circles of a signature"
+    detail,shown = _detail(_shrunk(signature[None], scale))
+    return detail[0], shown[0], _circles(detail)[0]
+
 def register(
-    a, # Detail of a signature, where it is shown, and its circles, from `_detail` and `_circles`
-    b, # The same of another
+    a, # A signature, uint8, shape (64, 64)
+    b, # Another
+    scale:float=1., # Scale, about, of `a` on `b`
 )->tuple: # Correlation (negative: inverted), turn in degrees counter-clockwise, mirrored?, scale; of `a` onto `b`
     "Lay one radiograph over another"
-    (a,shown,circles),(b,seen,others) = a,b
-    target = _spectra(b, seen*_WINDOW).conj()
-    def measure(turn, scale, mirror, move=(0, 0)):
-        x,w = (_warp(o, turn, scale, mirror, move) for o in (a, shown))
-        return _correlate(_spectra(x, (w>.9)*_WINDOW), target), turn, mirror, scale, move
+    (a,shown,circles),(b,seen,others) = _known(a, scale),_known(b)
+    target,size = _spectra(b, seen*_WINDOW).conj(),lambda o: abs(o[0])
+    def measure(turn, zoom, mirror, move=(0, 0)):
+        x,w = (_warp(o, turn, zoom, mirror, move) for o in (a, shown))
+        return _correlate(_spectra(x, (w>.9)*_WINDOW), target), turn, mirror, zoom, move
     flipped = np.roll(circles[:,::-1], 1, axis=1)
-    best = max((measure(t, 1., m) for m,o in ((False, circles), (True, flipped)) for t in _turns(o, others)), key=lambda o: abs(o[0]))
+    best = max((measure(t, 1., m) for m,o in ((False, circles), (True, flipped)) for t in _turns(o, others)), key=size)
     for step in (2., 1., .5):
-        _,turn,mirror,scale,_ = best
-        around = [(turn+step*d, scale*(1+.025*step*s)) for d,s in ((1, 0), (-1, 0), (0, 1), (0, -1))]
-        best = max([best] + [measure(t, s, mirror, best[4]) for t,s in around], key=lambda o: abs(o[0]))
-        if step==1: best = max([best] + [measure(*best[1:2], best[3], mirror, o) for o in ((.5, 0), (-.5, 0), (0, .5), (0, -.5))], key=lambda o: abs(o[0]))
-    return best[:4]
+        if size(best)<_HOPELESS: break
+        _,turn,mirror,zoom,move = best
+        around = [(turn+step*d, zoom*(1+.025*step*s)) for d,s in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+        best = max([best] + [measure(t, z, mirror, move) for t,z in around], key=size)
+        if step==1: best = max([best] + [measure(best[1], best[3], mirror, o) for o in ((.5, 0), (-.5, 0), (0, .5), (0, -.5))], key=size)
+    return *best[:3], best[3]*scale
 
-def _known(signatures):
-    "Detail, where it is shown, and circles of signatures"
-    detail,shown = _detail(signatures)
-    return detail, shown, _circles(detail)
+# %% ../nbs/04_signature.ipynb #0d9e3105
+SURE,MAYBE = 0.94,0.91  # Correlations; measured by `benchmarks/leak.py` and `benchmarks/faults.py`
 
-def _how(value, turn, mirror, scale):
+def _how(forth, value, turn, mirror, scale):
+    "In words what turns the first into the second, or, not `forth`, what undoes it"
+    if not forth: turn,scale = turn if mirror else -turn,1/scale
     turn = (turn+180)%360-180
     words = ['mirrored']*int(mirror) + [f'turned {turn:+.0f}°']*int(abs(turn)>=2) + [f'scaled {scale:.2f}']*int(abs(scale-1)>.02) + ['inverted']*int(value<0)
     return ', '.join(words) or 'in place'
 
-# %% ../nbs/04_signature.ipynb #0d9e3105
-SURE,MAYBE = 0.94,0.88  # Correlations; how they were chosen stands in `benchmarks/leak.py`
-
 def near_duplicates(
     signatures, # Signatures, uint8, shape (n, 64, 64)
     maybe:float=MAYBE, # Smallest correlation to list
-    k:int=3, # Partners that each radiograph may name
+    k:int=5, # Partners that each radiograph may name
 )->pd.DataFrame: # Columns a, b (positions), similarity (0–1), how (what turns a into b); most alike first
     "Pairs of radiographs that are the same one, or nearly"
     signatures = np.asarray(signatures)
-    pairs = candidates(signatures, k)
-    used = np.unique(pairs)
-    known = dict(zip(used, zip(*_known(signatures[used])))) if len(used) else {}
-    with ThreadPoolExecutor(os.cpu_count()) as pool: found = list(pool.map(lambda p: register(known[p[0]], known[p[1]]), pairs))
-    rows = [(i, j, min(abs(o[0]), 1.), _how(*o)) for (i,j),o in zip(pairs, found) if abs(o[0])>=maybe]
-    return pd.DataFrame(rows, columns=['a', 'b', 'similarity', 'how']).sort_values('similarity', ascending=False, kind='stable', ignore_index=True)
+    pairs,scales = candidates(signatures, k)
+    with ThreadPoolExecutor(os.cpu_count()) as pool: found = list(pool.map(lambda p, s: register(*signatures[p], s), pairs, scales))
+    rows = [(*sorted(p), min(abs(o[0]), 1.), _how(p[0]<p[1], *o)) for p,o in zip(pairs.tolist(), found) if abs(o[0])>=maybe]
+    found = pd.DataFrame(rows, columns=['a', 'b', 'similarity', 'how'])
+    return found.sort_values(['similarity', 'a', 'b'], ascending=[False, True, True], kind='stable', ignore_index=True)
