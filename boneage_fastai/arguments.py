@@ -78,7 +78,7 @@ def _add_model(add):
     p.add_argument('--bs', type=int, help='radiographs in a batch; without it by size')
     p.add_argument('--fold', type=_fold, default=0, help='fold held out, or none (default %(default)s)')
     p.add_argument('--no-sex', action='store_true', help='do not tell the network the sex')
-    p.add_argument('--seed', type=int, default=42, help='of folds and weights (default %(default)s)')
+    p.add_argument('--seed', type=int, default=42, help='of weights, order and augmentation, not of the folds (default %(default)s)')
     p.add_argument('--labels', help='table of labels, for a folder that was never prepared')
     _add_table(p)
 

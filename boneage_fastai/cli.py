@@ -117,7 +117,7 @@ def _fit(df, folder, a):
     from boneage_fastai.interpret import AgeInterpretation
     from boneage_fastai.learner import boneage_learner, fit_boneage, history, save_model
     set_seed(a.seed)
-    dls = boneage_dls(df, folder, size=a.size, bs=a.bs, fold=a.fold, sex=not a.no_sex, seed=a.seed)
+    dls = boneage_dls(df, folder, size=a.size, bs=a.bs, fold=a.fold, sex=not a.no_sex)
     _say(f'Training {a.arch} on {len(dls.train_ds)} radiographs, {len(dls.valid_ds)} held out')
     learn = _quiet(boneage_learner(dls, a.arch, a.pretrained, sex=not a.no_sex, head=a.head, precision=a.precision))
     if (Path(a.out)/'checkpoint.pt').exists(): _say(f'{a.out} holds a training that was interrupted: going on')
