@@ -7,12 +7,13 @@ Docs: https://OWNER.github.io/boneage_fastai/neighbours.html.md"""
 # %% auto #0
 __all__ = ['penultimate', 'Neighbours']
 
-# %% ../nbs/41b_neighbours.ipynb #1a5d7b66
+# %% ../nbs/41b_neighbours.ipynb #ea0a671f
 import hashlib, numpy as np, pandas as pd, torch
 from pathlib import Path
 from fastcore.basics import patch
 from torch import Tensor
 from .core import BoneAgeError, parse_sex
+from .data import reader_of
 from .model import normalise
 from .store import write_whole
 
@@ -45,7 +46,7 @@ def _fingerprint(model, items):
     for o in model[0].state_dict().values(): made.update(o.detach().cpu().contiguous().numpy().tobytes())
     return made.hexdigest()
 
-# %% ../nbs/41b_neighbours.ipynb #c7ca2d03
+# %% ../nbs/41b_neighbours.ipynb #fbf41667
 class Neighbours:
     "The radiographs that a model learned from, ready to be compared"
     def __init__(self,
@@ -54,7 +55,7 @@ class Neighbours:
         cache=None, # File (.npz) to keep the features in; None: memory only
     ):
         dl = _training(learn) if dl is None else dl
-        self.learn,self.items = learn,pd.DataFrame(dl.items).reset_index(drop=True)
+        self.learn,self.items,self.reader = learn,pd.DataFrame(dl.items).reset_index(drop=True),reader_of(dl.dataset)
         self.features = self._cached(dl, cache)
         self.mean = self.features.mean(0)
         self.unit,self.sexes = self._unit(self.features),self.items.sex.map(parse_sex).to_numpy()
@@ -68,6 +69,10 @@ class Neighbours:
         found = penultimate(self.learn, dl)
         write_whole(path, lambda part: _save(part, features=found, key=key))
         return found
+
+    def read(self, place):
+        "The prepared radiograph at a `place` of `items`, PIL image"
+        return self.reader(self.items.iloc[place])
 
     def _unit(self, f):
         f = f-self.mean

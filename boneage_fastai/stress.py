@@ -86,7 +86,7 @@ CHANGES = dict(
     marker=Change(_pure(_marker), (.06, .12, .25), 'marked with a letter of {level:.0%} of the side', 'of the side'),
     crop=Change(_pure(lambda x, v: move(x, zoom=1/v)), (.95, .9, .8, .7), 'cropped to the middle {level:.0%} of the side', 'of the side'))
 
-# %% ../nbs/41d_stress.ipynb #dc4dde7c
+# %% ../nbs/41d_stress.ipynb #ba87dd20
 def _plan(changes):
     "What to do: (name, level, function) in order, the unchanged film first"
     plan = [('none', 0., lambda x, level, seeds: x)]
@@ -113,7 +113,7 @@ def stress_test(
             truth.append(y.as_subclass(Tensor).float().flatten().cpu().numpy())
             at += len(x)
     if not at: raise BoneAgeError('the data', 'are empty', 'pass a `DataLoader` with labelled radiographs')
-    return StressTest([(name, level) for name,level,_ in plan], np.stack([np.concatenate(o) for o in said]), np.concatenate(truth))
+    return StressTest([(name, level) for name,level,_ in plan], np.stack([np.concatenate(o) for o in said]).astype(float), np.concatenate(truth).astype(float))
 
 # %% ../nbs/41d_stress.ipynb #d31f0893
 @dataclass
