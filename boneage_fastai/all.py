@@ -54,6 +54,10 @@ from .groups import *
 from .plots import *
 from .interpret import *
 from .layout import *
+from .maps import *
+from .neighbours import *
+from .explain import *
+from .stress import *
 from .report import *
 
 # %% ../nbs/70_all.ipynb #693f04b4
