@@ -22,7 +22,8 @@ def history(
     learn:Learner, # A learner that was trained
 )->pd.DataFrame: # One row an epoch of the last training, interrupted or not: losses and metrics
     "The course of the last training as a table"
-    return pd.DataFrame(learn.recorder.values, columns=learn.recorder.metric_names[1:-1]).rename_axis('epoch')
+    values = getattr(learn.recorder, 'course', learn.recorder.values)
+    return pd.DataFrame(values, columns=learn.recorder.metric_names[1:-1]).rename_axis('epoch')
 
 # %% ../nbs/23_checkpoint.ipynb #acaba412
 def _loader(learn): return getattr(learn.dls.train, 'dl', learn.dls.train)  # fastai wraps it when there are several processes

@@ -112,7 +112,7 @@ class DeviceRecorder(Recorder):
 
     def before_fit(self):
         super().before_fit()
-        self.newest = _Newest()
+        self.newest,self.trained = _Newest(),False
 
     def after_batch(self):
         if len(self.yb)==0: return
@@ -123,7 +123,13 @@ class DeviceRecorder(Recorder):
         self.learn.smooth_loss = self.newest(self.losses[-1])
 
     def after_epoch(self):
-        if len(self.log)>1: super().after_epoch()  # An epoch that was skipped leaves no row
+        if len(self.log)<2: return  # An epoch that was skipped leaves no row
+        super().after_epoch()
+        if self.trained: self.course = list(self.values)  # `get_preds` and `validate` begin `values` anew
+
+    def after_train(self):
+        super().after_train()
+        self.trained = True
 
     def after_fit(self):
         self.newest = None

@@ -6,7 +6,7 @@ from PIL import Image
 from boneage_fastai.core import SIZE, BoneAgeError
 from boneage_fastai.data import Age, boneage_block, boneage_dls
 from boneage_fastai.interpret import AgeInterpretation
-from boneage_fastai.learner import boneage_learner, fit_boneage
+from boneage_fastai.learner import boneage_learner, fit_boneage, history
 from boneage_fastai.phantom import make_phantom_atlas
 from boneage_fastai.prepare import prepare
 from boneage_fastai.radiograph import open_radiograph
@@ -54,6 +54,18 @@ def test_bank_starts_no_worker(data):
     dls = boneage_dls(df, path/'prepared', bs=8, num_workers=1)
     next(iter(dls.train))
     assert (dls.train.fake_l.num_workers==0)==(path.name.startswith('bank'))
+
+def test_history_outlives_predictions(data):
+    path,df = data
+    learn = boneage_learner(boneage_dls(df, path/'prepared', bs=8, num_workers=0), 'resnet10t', pretrained=False)
+    learn.remove_cb(learn.progress)
+    learn.fit(2, 1e-3)
+    first = history(learn)
+    assert first.shape==(2, 6) and first.valid_loss.iloc[-1]==pytest.approx(learn.validate()[0], abs=1e-3)
+    learn.get_preds()
+    assert history(learn).equals(first)
+    learn.fit(1, 1e-3)
+    assert len(history(learn))==1
 
 def test_summary(learn):
     text = learn.summary()
