@@ -143,15 +143,14 @@ def _ages(ax, e):
     ax.grid(axis='x', color='.9')
 
 @patch
-def plot(
-    self:Explanation,
-)->plt.Figure:
+def plot(self:Explanation)->plt.Figure:
     "Film, map and neighbours; below, label, prediction, views and neighbours on one line of years"
     plates,o,p = self.pictures['plates'],self.row,self.pictures
     fig = plt.figure(figsize=(1.5*(2+len(plates)), 3.6), dpi=80, layout='constrained')
     grid = fig.add_gridspec(2, 2+len(plates), height_ratios=(1.7, 1))
     axs = [fig.add_subplot(grid[0,i]) for i in range(2+len(plates))]
-    titles = [f'{o.sex}  label {format_age(o.actual)}\nread {format_age(o.predicted)}', p['map'][1], *(f'neighbour\n{format_age(a)}' for a in self.neighbours.age_months)]
+    titles = [f'{o.sex}  label {format_age(o.actual)}\nread {format_age(o.predicted)}', p['map'][1]]
+    titles += [f'neighbour\n{format_age(a)}' for a in self.neighbours.age_months]
     for ax,img,title in zip(axs, [p['film'], p['film'], *plates], titles):
         ax.imshow(img, cmap='gray', vmin=0, vmax=255)
         ax.set_title(title, fontsize=7)

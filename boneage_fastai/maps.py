@@ -98,7 +98,8 @@ def map_to_original(
 )->np.ndarray: # float32, shape (geometry.height, geometry.width); 0 where the network saw nothing
     "Carry a map back to the original radiograph"
     found = np.asarray(found, np.float32)
-    if found.shape!=(geometry.size,)*2: raise BoneAgeError(f'a map of {found.shape}', f'is not of a square of {geometry.size} pixels', 'take the geometry of this radiograph')
+    if found.shape!=(geometry.size,)*2:
+        raise BoneAgeError(f'a map of {found.shape}', f'is not of a square of {geometry.size} pixels', 'take the geometry of this radiograph')
     l,t,r,b = geometry.crop or (0, 0, geometry.width, geometry.height)
     out = np.zeros((geometry.height, geometry.width), np.float32)
     out[t:b,l:r] = Image.fromarray(found).resize((r-l, b-t), Image.Resampling.BILINEAR, box=geometry.box)

@@ -71,8 +71,7 @@ class Change:
 
 def _pure(f): return lambda x, level, seeds: f(x, level)
 
-CHANGES = dict(
-    rotation=Change(_pure(lambda x, v: move(x, angle=v)), (-180, -135, -90, -45, -20, -10, 10, 20, 45, 90, 135, 180), 'turned by {level:g}°', '°'),
+CHANGES = dict(rotation=Change(_pure(lambda x, v: move(x, angle=v)), (-180, -135, -90, -45, -20, -10, 10, 20, 45, 90, 135, 180), 'turned by {level:g}°', '°'),
     flip=Change(_pure(lambda x, v: x.flip(-1)), (1,), 'mirrored left and right'),
     brightness=Change(_pure(lambda x, v: expose(x, brightness=v)), (-.3, -.2, -.1, .1, .2, .3), 'brightened by {level:+.0%} of the range', 'of the range'),
     contrast=Change(_pure(lambda x, v: expose(x, contrast=v)), (.4, .6, .8, 1.25, 1.6, 2.5), 'with {level:g} times the contrast', '×'),
@@ -101,7 +100,7 @@ def stress_test(
     dl, # `DataLoader` with labels, not shuffled, such as `learn.dls.valid` or one from `test_data`
     changes=None, # Names of some `CHANGES`, or levels by name such as `{'rotation': (90, 180)}`; None: all
     seed:int=0, # Of the noise
-)->'StressTest': # With `table`, `plot()` and `sentences()`
+): # A `StressTest`, with `table` and `sentences()`
     "Predict every radiograph again under every change and level"
     model,device,plan,at = learn.model.eval(),next(learn.model.parameters()).device,_plan(changes),0
     said,truth = [[] for _ in plan],[]
