@@ -7,7 +7,7 @@ Docs: https://OWNER.github.io/boneage_fastai/explain.html.md"""
 # %% auto #0
 __all__ = ['VIEWS', 'FINDINGS', 'predict_views', 'error_scale', 'find_causes', 'Explanation', 'explain']
 
-# %% ../nbs/41c_explain.ipynb #53c7aad2
+# %% ../nbs/41c_explain.ipynb #87c96364
 import numpy as np, pandas as pd, torch, matplotlib.pyplot as plt
 from dataclasses import dataclass
 from fastcore.basics import patch
@@ -17,7 +17,7 @@ from .data import reader_of
 from .findings import judge, measure_radiograph
 from .interpret import AgeInterpretation
 from .maps import gradient_map, occlusion_map, show_map
-from .neighbours import Neighbours
+from .neighbours import Neighbours, count_near, is_few
 from .operators import move
 from .radiograph import open_radiograph
 
@@ -35,9 +35,9 @@ def predict_views(
     with torch.no_grad(): said = [model(move(x, angle, mirror=mirror), sex).flatten() for angle,mirror in views]
     return torch.stack(said, 1).cpu().numpy().astype(float)
 
-# %% ../nbs/41c_explain.ipynb #f2143d88
+# %% ../nbs/41c_explain.ipynb #7e8614fe
 FINDINGS = dict(film='film odd', views='views disagree', few='few neighbours of that age', label='label suspicious')
-_SPAN,_FEW,_FAR = 18.,10,3.  # Months; radiographs; robust standard deviations
+_SPAN,_FAR = 2.,3.  # Robust standard deviations
 
 def error_scale(
     errors, # Predicted − actual of many radiographs, months, shape (n,)
@@ -52,17 +52,16 @@ def find_causes(
     predicted:float, # Months
     scale:tuple, # From `error_scale`
     neighbours, # Ages of the nearest neighbours, months
-    count:int, # Training radiographs of the sex and about the age of the label
+    few:bool, # Has the training set few radiographs of the sex and about the age of the label? See `is_few`
     views=(), # Predictions for views, months; empty: not tried
     film=(), # What `judge` found
 )->list: # Keys of `FINDINGS`, in their order
     "What there is to say about one error"
-    views,neighbours = np.asarray(views, float),np.asarray(neighbours, float)
-    spread = bool(len(views) and np.ptp(views)>_SPAN)
-    found = ['film']*bool(len(film)) + ['views']*spread + ['few']*(count<_FEW)
-    far = abs(predicted-actual-scale[0])>_FAR*scale[1]
-    side = (neighbours-(actual+predicted)/2)*np.sign(predicted-actual)
-    return found or ['label']*bool(far and len(side) and (side>0).mean()>=.5)
+    (middle,spread),views = scale,np.asarray(views, float)
+    beyond = lambda months: (np.asarray(months, float)-(actual+predicted)/2)*np.sign(predicted-actual)>0
+    found = ['film']*bool(len(film)) + ['views']*bool(len(views) and np.ptp(views)>max(12, _SPAN*spread)) + ['few']*bool(few)
+    far = abs(predicted-actual-middle)>_FAR*spread and len(neighbours) and beyond(neighbours).mean()>=.5
+    return found + ['label']*bool(far and beyond(views).all() and not {'film', 'few'}&set(found))
 
 # %% ../nbs/41c_explain.ipynb #dca5fd98
 @dataclass
@@ -83,19 +82,25 @@ class Explanation:
 
     def _repr_html_(self): return self.table.to_html(index=False, header=False)
 
-# %% ../nbs/41c_explain.ipynb #bd866a81
+# %% ../nbs/41c_explain.ipynb #c4010448
 def _neighbours(interp, given):
     "The given neighbours, or those of the learner's training set, computed once"
     if given is not None: return given
     if not hasattr(interp, 'neighbours'): interp.neighbours = Neighbours(interp.learn)
     return interp.neighbours
 
+def _cut_letterbox(img):
+    "The film without the black that made it a square"
+    shown = np.asarray(img)>3
+    rows,cols = (np.flatnonzero(shown.any(a)) for a in (1, 0))
+    return img.crop((cols[0], rows[0], cols[-1]+1, rows[-1]+1)) if len(rows) else img
+
 def _map(model, x, sex):
     "The gradient map, or the size of occlusion where a body gives no map of features"
     try: return gradient_map(model, x, sex)[0].cpu().numpy(), 'where the network looks'
     except BoneAgeError: return occlusion_map(model, x, sex)[0].cpu().numpy(), 'occlusion, months'
 
-def _lines(o, item, found, views, film, count, k):
+def _lines(o, item, found, views, film, count):
     "The table: what was asked and what was found"
     ages = found.age_months
     lived = item.get('chronological_months', np.nan)
@@ -107,7 +112,7 @@ def _lines(o, item, found, views, film, count, k):
         (f'answers to {len(views)} views', f'{views.mean():.0f} months on average, from {views.min():.0f} to {views.max():.0f}'),
         ('review of the film', '; '.join(f'{a["finding"]}: {a["reason"]}' for a in film) or 'nothing found')]
 
-# %% ../nbs/41c_explain.ipynb #463f2e59
+# %% ../nbs/41c_explain.ipynb #7d2741be
 def explain(
     interp:AgeInterpretation, # From a learner
     i:int, # Which radiograph: its index in `interp.table()`, as `interp.worst()` shows it
@@ -122,10 +127,10 @@ def explain(
     dl = interp.learn.dls.test_dl(items.loc[[i]], with_labels=True, num_workers=0)
     x,*sex = (b.as_subclass(Tensor) for b in dl.one_batch()[:-1])
     found,views,img = near.find(dl, k),predict_views(model, x, *sex)[0],reader_of(interp.dl.dataset)(item)
-    odd,count = judge(measure_radiograph(img if film is None else open_radiograph(film))),near.count(o.actual, o.sex)
-    causes = find_causes(o.actual, o.predicted, error_scale(t.error), found.age_months, count, views, odd)
+    odd,ages = judge(measure_radiograph(_cut_letterbox(img) if film is None else open_radiograph(film))),near.ages(o.sex)
+    causes = find_causes(o.actual, o.predicted, error_scale(t.error), found.age_months, is_few(ages, o.actual), views, odd)
     out = Explanation(o, None, causes, found, views, dict(film=img, map=_map(model, x, *(sex or [None])), plates=[near.read(p) for p in found.place]))
-    out.table = pd.DataFrame([*_lines(o, item, found, views, odd, count, k), ('verdict', out.verdict)], columns=['what', 'found'])
+    out.table = pd.DataFrame([*_lines(o, item, found, views, odd, count_near(ages, o.actual)), ('verdict', out.verdict)], columns=['what', 'found'])
     return out
 
 # %% ../nbs/41c_explain.ipynb #9e282e01
