@@ -40,6 +40,10 @@ from .data import *
 from .model import *
 from .learner import *
 from .interpret import *
+from .maps import *
+from .neighbours import *
+from .explain import *
+from .stress import *
 
 # %% ../nbs/70_all.ipynb #693f04b4
 __all__ = [o for o in globals() if not o.startswith('_')]
