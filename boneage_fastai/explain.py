@@ -82,7 +82,7 @@ class Explanation:
 
     def _repr_html_(self): return self.table.to_html(index=False, header=False)
 
-# %% ../nbs/41c_explain.ipynb #c4010448
+# %% ../nbs/41c_explain.ipynb #a6074114
 def _neighbours(interp, given):
     "The given neighbours, or those of the learner's training set, computed once"
     if given is not None: return given
@@ -100,14 +100,16 @@ def _map(model, x, sex):
     try: return gradient_map(model, x, sex)[0].cpu().numpy(), 'where the network looks'
     except BoneAgeError: return occlusion_map(model, x, sex)[0].cpu().numpy(), 'occlusion, months'
 
+# %% ../nbs/41c_explain.ipynb #288264ec
 def _lines(o, item, found, views, film, count):
     "The table: what was asked and what was found"
     ages = found.age_months
     lived = item.get('chronological_months', np.nan)
     near = f'{ages.median():.0f} months (median of {len(ages)}; {ages.min():.0f} to {ages.max():.0f})' if len(ages) else 'none of this sex'
-    return [('radiograph', o.image), ('case', o.case_id), ('sex', o.sex), ('label', f'{o.actual:.0f} months = {format_age(o.actual)}'),
-        ('predicted', f'{o.predicted:.0f} months = {format_age(o.predicted)}'), ('error', f'{o.error:+.0f} months'),
-        *([('chronological age', f'{lived:.0f} months; label {o.actual-lived:+.0f}, prediction {o.predicted-lived:+.0f}')] if lived==lived else []),
+    words = lambda months: f'{months:.0f} months = {format_age(months)}'
+    since = [('chronological age', f'{lived:.0f} months; label {o.actual-lived:+.0f}, prediction {o.predicted-lived:+.0f}')] if lived==lived else []
+    return [('radiograph', o.image), ('case', o.case_id), ('sex', o.sex), ('label', words(o.actual)),
+        ('predicted', words(o.predicted)), ('error', f'{o.error:+.0f} months'), *since,
         ('nearest training radiographs', near), ('training radiographs of this sex and age', f'{count} within 12 months of the label'),
         (f'answers to {len(views)} views', f'{views.mean():.0f} months on average, from {views.min():.0f} to {views.max():.0f}'),
         ('review of the film', '; '.join(f'{a["finding"]}: {a["reason"]}' for a in film) or 'nothing found')]
