@@ -138,7 +138,7 @@ def explain(
 # %% ../nbs/41c_explain.ipynb #9e282e01
 patch(explain)  # `interp.explain(i)`
 
-# %% ../nbs/41c_explain.ipynb #8713764c
+# %% ../nbs/41c_explain.ipynb #cf0176df
 def _ages(ax, e):
     "Label, prediction, views and neighbours on one line of years"
     rows = [('neighbours', e.neighbours.age_months, 'C2'), ('views', e.views, 'C0'), ('predicted', [e.row.predicted], 'C0'), ('label', [e.row.actual], 'C3')]
@@ -150,11 +150,9 @@ def _ages(ax, e):
     ax.grid(axis='x', color='.9')
 
 @patch
-def plot(
-    self:Explanation,
-)->plt.Figure:
+def plot(self:Explanation)->plt.Figure: # Two rows, a column a picture
     "Film, map and neighbours; below, label, prediction, views and neighbours on one line of years"
-    plates,o,p = self.pictures['plates'],self.row,self.pictures
+    o,p,plates = self.row,self.pictures,self.pictures['plates']
     fig = plt.figure(figsize=(1.5*(2+len(plates)), 3.6), dpi=80, layout='constrained')
     grid = fig.add_gridspec(2, 2+len(plates), height_ratios=(1.7, 1))
     axs = [fig.add_subplot(grid[0,i]) for i in range(2+len(plates))]
