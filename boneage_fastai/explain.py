@@ -138,7 +138,7 @@ def explain(
 # %% ../nbs/41c_explain.ipynb #9e282e01
 patch(explain)  # `interp.explain(i)`
 
-# %% ../nbs/41c_explain.ipynb #cf0176df
+# %% ../nbs/41c_explain.ipynb #1bd670f6
 def _ages(ax, e):
     "Label, prediction, views and neighbours on one line of years"
     rows = [('neighbours', e.neighbours.age_months, 'C2'), ('views', e.views, 'C0'), ('predicted', [e.row.predicted], 'C0'), ('label', [e.row.actual], 'C3')]
@@ -156,7 +156,8 @@ def plot(self:Explanation)->plt.Figure: # Two rows, a column a picture
     fig = plt.figure(figsize=(1.5*(2+len(plates)), 3.6), dpi=80, layout='constrained')
     grid = fig.add_gridspec(2, 2+len(plates), height_ratios=(1.7, 1))
     axs = [fig.add_subplot(grid[0,i]) for i in range(2+len(plates))]
-    titles = [f'{o.sex}  label {format_age(o.actual)}\nread {format_age(o.predicted)}', p['map'][1], *(f'neighbour\n{format_age(a)}' for a in self.neighbours.age_months)]
+    plate = [f'neighbour\n{format_age(a)}' for a in self.neighbours.age_months]
+    titles = [f'{o.sex}  label {format_age(o.actual)}\nread {format_age(o.predicted)}', '', *plate]
     for ax,img,title in zip(axs, [p['film'], p['film'], *plates], titles):
         ax.imshow(img, cmap='gray', vmin=0, vmax=255)
         ax.set_title(title, fontsize=7)
