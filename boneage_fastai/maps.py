@@ -91,14 +91,15 @@ def occlusion_map(
     model.train(training)
     return fall/times
 
-# %% ../nbs/41_maps.ipynb #ee075e36
+# %% ../nbs/41_maps.ipynb #2dd6203b
 def map_to_original(
     found, # One map of the square, shape (size, size), Tensor or array
     geometry:Geometry, # How the radiograph was fitted into the square
 )->np.ndarray: # float32, shape (geometry.height, geometry.width); 0 where the network saw nothing
     "Carry a map back to the original radiograph"
     found = np.asarray(found, np.float32)
-    if found.shape!=(geometry.size,)*2: raise BoneAgeError(f'a map of {found.shape}', f'is not of a square of {geometry.size} pixels', 'take the geometry of this radiograph')
+    if found.shape!=(geometry.size,)*2:
+        raise BoneAgeError(f'a map of {found.shape}', f'is not of a square of {geometry.size} pixels', 'take the geometry of this radiograph')
     l,t,r,b = geometry.crop or (0, 0, geometry.width, geometry.height)
     out = np.zeros((geometry.height, geometry.width), np.float32)
     out[t:b,l:r] = Image.fromarray(found).resize((r-l, b-t), Image.Resampling.BILINEAR, box=geometry.box)
