@@ -31,7 +31,7 @@ def _fingerprint(rows): return hashlib.sha256('\n'.join(rows).encode('utf-8', 's
 
 def _files(interp, t):
     "Hashes of the original files of the radiographs, as far as they are known"
-    items = pd.DataFrame(interp.dl.items).loc[t.index]
+    items = pd.DataFrame(interp.dl.items).reset_index(drop=True).loc[t.index]
     home = str(interp.reader.folder) if interp.reader is not None else ''
     folders,known = items.folder if 'folder' in items else pd.Series(home, items.index),{}
     for folder in set(folders)-{''}:

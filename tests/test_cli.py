@@ -111,3 +111,7 @@ def test_predict_prints_csv(model, atlas, tmp_path):
 def test_train_on_everything(atlas, model, tmp_path):
     code,out,_ = boneage('train', atlas/'prepared', '--out', tmp_path/'m', '--arch', 'resnet18', '--pretrained', 'false', '--epochs', 1, '--fold', 'none')
     assert code==0 and out.startswith('trained on all 30') and json.loads((tmp_path/'m/config.json').read_text())['fold'] is None
+
+def test_a_small_demo_ends_with_its_report(tmp_path):
+    code,out,err = boneage('demo', '--out', tmp_path/'d', '--n', 40, '--epochs', 1)
+    assert code==0 and out.startswith('validation MAE ') and (tmp_path/'d/report/index.html').exists(), err
