@@ -56,6 +56,7 @@ from .interpret import *
 from .layout import *
 from .maps import *
 from .neighbours import *
+from .explain import *
 from .stress import *
 from .report import *
 

@@ -95,7 +95,8 @@ def _restore(self:Checkpoint, s):
     if s['scaler']: self.learn.scaler.load_state_dict(s['scaler'])
     for name,o in _kept(self.learn).items(): o.load_state_dict(s['cbs'][name])
     for k,v in s['recorder'].items(): setattr(self.recorder, k, v)
-    self.recorder.losses = [torch.tensor(o, device=next(self.model.parameters()).device) for o in self.recorder.losses]
+    device = next(self.model.parameters()).device
+    if device.type!='cpu': self.recorder.losses = [torch.tensor(o, device=device) for o in self.recorder.losses]
     self.recorder.smooth_loss.val,self.recorder.smooth_loss.count = s['smooth']
     set_rng_state(self.learn, s['rng'])
     self.saved = None

@@ -12,7 +12,7 @@ import numpy as np
 from dataclasses import dataclass
 from PIL import Image
 from scipy import ndimage as ndi
-from .hand import _film, find_hand
+from .hand import _film, _grown, _opened, find_hand
 
 # %% ../nbs/11c_findings.ipynb #d94179f3
 def _reduced(img, side=512):
@@ -60,10 +60,10 @@ def _second(grey, hand):
     if len(hand.tips)>7: return 1.
     k = max(1, round(max(grey.shape)/256))
     g,mask = ndi.gaussian_filter(grey[::k,::k].astype(np.float32), 1),hand.mask[::k,::k]
-    out = ~ndi.binary_dilation(mask, iterations=3)
+    out = ~_grown(mask, 3)
     if not out.any() or not mask.any(): return 0.
     back,inside = np.median(g[out]),np.median(g[mask])
-    label,n = ndi.label(ndi.binary_opening(out & (g>back+.5*(inside-back)), iterations=3)) if inside-back>5 else (None, 0)
+    label,n = ndi.label(_opened(out & (g>back+.5*(inside-back)), 3)) if inside-back>5 else (None, 0)
     return float(np.bincount(label.ravel())[1:].max()/mask.sum()) if n else 0.
 
 # %% ../nbs/11c_findings.ipynb #fe14ccef
@@ -95,7 +95,7 @@ def _metal(grey, hand):
         if np.hypot(*(o.stop-o.start for o in places[i]))<.36*r-2: continue
         place = tuple(slice(max(0, o.start-2), o.stop+2) for o in places[i])
         region = label[place]==i+1
-        rim = (ndi.binary_dilation(region)^region) & mask[place]
+        rim = (_grown(region)^region) & mask[place]
         if rim.sum()>1: best = max(best, grey[place][region].mean()-grey[place][rim].mean())
     return float(best/(19+450/max(r, 1)))
 
@@ -130,7 +130,7 @@ _LETTERS = [(name, o[:,::way]) for o in (_letter(5, 6), _letter(3, 4)) for name,
 
 def _marker(grey, hand, alike=.75):
     "`L`, `mirrored L`, or empty where neither can be read"
-    out = ~ndi.binary_dilation(hand.mask, iterations=max(1, grey.shape[0]//170))
+    out = ~_grown(hand.mask, max(1, grey.shape[0]//170))
     back,top = np.percentile(grey[out], [50, 99.9]) if out.sum()>100 else (0, 0)
     if top-back<40: return ''
     found = [(alike, '')]

@@ -9,9 +9,34 @@ __all__ = ['Hand', 'find_hand']
 
 # %% ../nbs/00c_hand.ipynb #423e4416
 from dataclasses import dataclass
+from functools import lru_cache
 import numpy as np
 from PIL import Image
 from scipy import ndimage as ndi
+
+# %% ../nbs/00c_hand.ipynb #b4d103df
+def _grown(mask, times=1):
+    "A mask and its neighbours above, below, left and right"
+    for _ in range(times):
+        new = mask.copy()
+        new[1:] |= mask[:-1]
+        new[:-1] |= mask[1:]
+        new[:,1:] |= mask[:,:-1]
+        new[:,:-1] |= mask[:,1:]
+        mask = new
+    return mask
+
+def _worn(mask, times=1):
+    "A mask without the pixels that have a neighbour outside, or are at the frame"
+    return ~_grown(np.pad(~mask, 1, constant_values=True), times)[1:-1,1:-1]
+
+def _opened(mask, times=1): return _grown(_worn(mask, times), times)
+
+# %% ../nbs/00c_hand.ipynb #c45538d8
+def _filled(mask):
+    "A mask without holes"
+    label,_ = ndi.label(np.pad(~mask, 1, constant_values=True))
+    return (label!=label[0,0])[1:-1,1:-1]
 
 # %% ../nbs/00c_hand.ipynb #28ff65d3
 _SIDE = 256  # Long side in pixels at which the hand is looked for
@@ -24,18 +49,22 @@ def _otsu(values):
     with np.errstate(all='ignore'): between = (m[-1]*w/w[-1]-m)**2/(w*(w[-1]-w))
     return mid[np.nan_to_num(between, nan=-1, posinf=-1).argmax()]
 
+@lru_cache(16)
+def _terms(shape, order):
+    "The terms of a polynomial in x and y at every pixel, shape (height, width, terms)"
+    y,x = np.mgrid[-1:1:shape[0]*1j,-1:1:shape[1]*1j].astype(np.float32)
+    return np.stack([x**a*y**b for a in range(order+1) for b in range(order+1-a)], -1)
+
 def _surface(g, where, terms):
     "The least-squares surface through the pixels `where`, for every pixel"
     return terms@np.linalg.lstsq(terms[where][::4], g[where][::4], rcond=None)[0]
 
+# %% ../nbs/00c_hand.ipynb #8e86e1d5
 def _background(g, where, inside):
     "How much brighter every pixel is than the background, and the background's noise; `where`: a first guess of it"
-    h,w = g.shape
-    y,x = np.mgrid[-1:1:h*1j,-1:1:w*1j].astype(np.float32)
     first = where
     for i in range(8):
-        order = min(3, 1+i//2)
-        above = g-_surface(g, where, np.stack([x**a*y**b for a in range(order+1) for b in range(order+1-a)], -1))
+        above = g-_surface(g, where, _terms(g.shape, min(3, 1+i//2)))
         middle = np.median(above[where])
         noise = 1.4826*np.median(np.abs(above[where]-middle))+.004
         new = inside & (np.abs(above-middle)<3*noise)
@@ -71,14 +100,14 @@ def _without_fill(grey):
     frame[[0, -1]],frame[:,[0, -1]] = True,True
     size = np.bincount(label.ravel(), minlength=n+1)
     touching = [o for o in np.unique(label[frame]) if o and size[o]>.003*flat.size]
-    return ~ndi.binary_dilation(np.isin(label, touching), iterations=4)
+    return ~_grown(np.isin(label, touching), 4)
 
 # %% ../nbs/00c_hand.ipynb #0b7e8ba5
 def _region(bright):
     "The largest region, without thin parts and holes"
-    label,n = ndi.label(ndi.binary_opening(bright, iterations=2))
+    label,n = ndi.label(_opened(bright, 2))
     if not n: return np.zeros(bright.shape, bool)
-    return ndi.binary_fill_holes(label==1+np.bincount(label.ravel())[1:].argmax())
+    return _filled(label==1+np.bincount(label.ravel())[1:].argmax())
 
 def _outlines(g, grey, steep):
     "Outlines and how good each is"
@@ -95,7 +124,7 @@ def _outlines(g, grey, steep):
     for above,noise,inside in runs:
         bright = above[inside & (above>3*noise)]
         if len(bright)<50: continue
-        core = ndi.binary_erosion(inside, iterations=3)
+        core = _worn(inside, 3)
         for share in (.1, .2, .3, .5):
             mask = _region(inside & (above>max(3*noise, share*_otsu(bright))))
             yield _contrast(mask, core, steep), mask
@@ -103,10 +132,10 @@ def _outlines(g, grey, steep):
 def _contrast(mask, core, steep):
     "How good an outline is: steepness along it, size, share that is not cut off"
     area = mask.mean()
-    free = (ndi.binary_dilation(mask)^mask) & core
+    free = (_grown(mask)^mask) & core
     if not .03<area<.9 or free.sum()<50: return 0.
     wide = np.pad(mask, 1)
-    return np.percentile(steep[free], 25)*area**.5*free.sum()/(ndi.binary_dilation(wide)^wide).sum()
+    return np.percentile(steep[free], 25)*area**.5*free.sum()/(_grown(wide)^wide).sum()
 
 # %% ../nbs/00c_hand.ipynb #c2ea7906
 def _film(img):
@@ -129,7 +158,7 @@ def _fingers(mask, palm):
     "Tips and directions of the fingers: an array of x, y, degrees clockwise from up, length; from left to right as the hand points"
     x,y,radius,depth = palm
     thin = mask & (ndi.distance_transform_edt(depth<=.45*radius)>.45*radius)
-    label,n = ndi.label(ndi.binary_opening(thin), np.ones((3, 3)))
+    label,n = ndi.label(_opened(thin), np.ones((3, 3)))
     rows,cols = np.indices(mask.shape)
     away,found = np.hypot(rows-y, cols-x),[]
     for i in range(1, n+1):
@@ -208,8 +237,8 @@ def find_hand(
 # %% ../nbs/00c_hand.ipynb #05941654
 def _measure(size, film, mask, palm, direction, fingers, thumb, steep):
     "The hand in pixels of the radiograph"
-    rim,wide = ndi.binary_dilation(mask)^mask,np.pad(mask, 1)
-    free = rim.sum()/(ndi.binary_dilation(wide)^wide).sum()
+    rim,wide = _grown(mask)^mask,np.pad(mask, 1)
+    free = rim.sum()/(_grown(wide)^wide).sum()
     sure = np.clip([np.percentile(steep[rim], 25)/.06, free/.7, _shape(mask, palm[2]), .5+len(fingers)/6], 0, 1).prod()
     corner,shape = np.array(film[:2]),np.array(film[2:])-film[:2]
     scale = shape/mask.shape[::-1]

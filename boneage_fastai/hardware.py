@@ -119,8 +119,9 @@ class DeviceRecorder(Recorder):
         for o in self._train_mets if self.training else self._valid_mets: o.accumulate(self.learn)
         if not self.training: return
         self.lrs.append(self.opt.hypers[-1]['lr'])
-        self.losses.append(self.smooth_loss.value)
-        self.learn.smooth_loss = self.newest(self.losses[-1])
+        loss = self.smooth_loss.value
+        self.losses.append(loss.item() if loss.device.type=='cpu' else loss)
+        self.learn.smooth_loss = self.newest(loss)
 
     def after_epoch(self):
         if len(self.log)<2: return  # An epoch that was skipped leaves no row
@@ -133,7 +134,7 @@ class DeviceRecorder(Recorder):
 
     def after_fit(self):
         self.newest = None
-        if self.losses: self.losses = list(torch.stack(self.losses).cpu())
+        if self.losses: self.losses = list(torch.as_tensor(self.losses) if isinstance(self.losses[0], float) else torch.stack(self.losses).cpu())
 
 # %% ../nbs/22_hardware.ipynb #38f798fa
 def film_memory(

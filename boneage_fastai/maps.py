@@ -15,7 +15,7 @@ from torch import nn, Tensor
 from .core import BoneAgeError
 from .radiograph import Geometry
 
-# %% ../nbs/41_maps.ipynb #1df25e13
+# %% ../nbs/41_maps.ipynb #0eb88838
 def _watch(module, seen):
     "Append the module's output to `seen` whenever it runs; returns the handle that ends this"
     return module.register_forward_hook(lambda m, i, o: seen.append((m, o)))
@@ -23,7 +23,7 @@ def _watch(module, seen):
 def map_layer(
     model:nn.Module, # A `BoneAgeModel`
     x:Tensor, # Radiographs in 0–1, shape (n, 1, size, size)
-    stride:int=8, # Pixels of the radiograph that one pixel of the map stands for
+    stride:int=4, # Pixels of the radiograph that one pixel of the map stands for
 )->nn.Module: # A part of `model[0]`
     "The last outermost part of a body whose output is `stride` times smaller than the radiograph"
     seen,depth = [],{m: name.count('.') for name,m in model[0].named_modules() if name}
@@ -40,9 +40,9 @@ def map_layer(
     if not fits: raise BoneAgeError(f'stride {stride}', 'is not one of this body', f'use one of {", ".join(map(str, strides))}')
     return maps[-min(fits)[1]][0]
 
-# %% ../nbs/41_maps.ipynb #421dc7ad
+# %% ../nbs/41_maps.ipynb #8d1747b3
 def _weighed(model, x, sex, stride):
-    "Features times the slope of the months along them, size summed over the channels, shape (n, 1, h, w)"
+    "Size of the sum over the channels of features times the slope of the months along them, shape (n, 1, h, w)"
     training,seen = model.training,[]
     hook = _watch(map_layer(model.eval(), x, stride), seen)
     try:
@@ -52,13 +52,13 @@ def _weighed(model, x, sex, stride):
         model.train(training)
     features = seen[0][1]
     slope, = torch.autograd.grad(months.sum(), features)
-    return (features*slope).detach().abs().sum(1, keepdim=True)
+    return (features*slope).detach().sum(1, keepdim=True).abs()
 
 def gradient_map(
     model:nn.Module, # A `BoneAgeModel`
     x:Tensor, # Radiographs in 0–1, shape (n, 1, size, size)
     sex:Tensor=None, # Positions in `SEXES`, shape (n,); None: unknown
-    stride:int=8, # See `map_layer`
+    stride:int=4, # See `map_layer`
 )->Tensor: # Shape (n, size, size); the largest value of each map is 1
     "How much every place of a radiograph moves the answer, either way"
     found = F.interpolate(_weighed(model, x, sex, stride).float(), size=x.shape[-2:], mode='bilinear', align_corners=False)[:,0]
@@ -91,7 +91,7 @@ def occlusion_map(
     model.train(training)
     return fall/times
 
-# %% ../nbs/41_maps.ipynb #ee075e36
+# %% ../nbs/41_maps.ipynb #2dd6203b
 def map_to_original(
     found, # One map of the square, shape (size, size), Tensor or array
     geometry:Geometry, # How the radiograph was fitted into the square

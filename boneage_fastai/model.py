@@ -40,6 +40,8 @@ def count_features(
     return nf
 
 # %% ../nbs/30_model.ipynb #3198b0e3
+def _precise(x): return x.to(torch.promote_types(x.dtype, torch.float32))
+
 class Head(nn.Module):
     "Features and sex → bone age in months, float32"
     def __init__(self,
@@ -63,7 +65,7 @@ class Head(nn.Module):
         f, # Features, shape (n, nf, h, w) or (n, nf)
         sex=None, # Positions in `SEXES`, int64, shape (n,); None: unknown
     ): # Months, float32, shape (n, 1)
-        with torch.autocast(f.device.type, enabled=False): return self.answer(self._scores(f.float(), sex))
+        with torch.autocast(f.device.type, enabled=False): return self.answer(self._scores(_precise(f), sex))
 
     def answer(self, scores): return scores*self.std + self.mean
 
@@ -100,7 +102,7 @@ class DistributionHead(Head):
         sex=None, # Positions in `SEXES`
     ): # Probabilities of `centres`, shape (n, bins)
         "How probable each age is"
-        with torch.autocast(f.device.type, enabled=False): return self._scores(f.float(), sex).softmax(1)
+        with torch.autocast(f.device.type, enabled=False): return self._scores(_precise(f), sex).softmax(1)
 
 # %% ../nbs/30_model.ipynb #7826a491
 class DistributionLoss:
@@ -142,7 +144,7 @@ def normalise(
 ): # Same shape; mean 0 and deviation 1 for each radiograph
     "Take the exposure out of each radiograph"
     x = x.as_subclass(torch.Tensor)
-    std,mean = torch.std_mean(x.float(), (1, 2, 3), keepdim=True)
+    std,mean = torch.std_mean(_precise(x), (1, 2, 3), keepdim=True)
     return ((x-mean)/std.clamp(min=1e-3)).to(x.dtype)
 
 # %% ../nbs/30_model.ipynb #751ba6a9

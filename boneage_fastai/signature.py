@@ -11,7 +11,7 @@ __all__ = ['SIDE', 'SURE', 'MAYBE', 'signature', 'candidates', 'register', 'near
 import numpy as np, os, pandas as pd
 from concurrent.futures import ThreadPoolExecutor
 from PIL import Image
-from scipy import ndimage as ndi
+from scipy import fft, ndimage as ndi
 
 # %% ../nbs/04_signature.ipynb #ebf8a7b8
 SIDE = 64  # Side of a signature in pixels
@@ -21,7 +21,7 @@ def signature(
 )->np.ndarray: # uint8, shape (64, 64)
     "What is remembered of a radiograph to know it again"
     scale = SIDE/max(img.size)
-    small = img.resize([max(1, round(o*scale)) for o in img.size], Image.Resampling.BOX if scale<1 else Image.Resampling.BILINEAR)
+    small = img.resize([max(1, round(o*scale)) for o in img.size], Image.Resampling.BOX if scale<1 else Image.Resampling.BILINEAR, reducing_gap=2)
     square = np.zeros((SIDE, SIDE), np.uint8)
     top,left = ((SIDE-o)//2 for o in (small.height, small.width))
     square[top:top+small.height,left:left+small.width] = small
@@ -113,13 +113,13 @@ def _warp(x, turn, scale, mirror, move=(0, 0)):
 
 def _spectra(x, shown):
     "Fourier transforms of a detail, of its square and of where it is shown"
-    return np.fft.rfft2(np.stack([x*shown, x*x*shown, shown]))
+    return fft.rfft2(np.stack([x*shown, x*x*shown, shown]))
 
 # %% ../nbs/04_signature.ipynb #c2581b34
 def _correlate(a, b, reach=9):
     "Largest correlation, by size, where both are shown, over shifts up to `reach` pixels, with its sign"
     k = np.r_[:reach+1,-reach:0]
-    both = np.fft.irfft2(np.stack([a[0]*b[0], a[1]*b[2], a[2]*b[1], a[2]*b[2]]), s=(SIDE, SIDE))[:,k][:,:,k].reshape(4, -1)
+    both = fft.irfft2(np.stack([a[0]*b[0], a[1]*b[2], a[2]*b[1], a[2]*b[2]]), s=(SIDE, SIDE))[:,k][:,:,k].reshape(4, -1)
     c = both[0]/np.sqrt(np.maximum(both[1]*both[2], 1e-6))
     c[both[3]<max(.5*both[3].max(), 400)] = 0
     return c[np.abs(c).argmax()]

@@ -100,10 +100,14 @@ class BankStore:
             names.unlink(missing_ok=True)
             write_whole(path, lambda part: np.lib.format.open_memmap(part, 'w+', np.uint8, shape).flush())
             write_whole(names, text)
-        self.rows = np.load(path, mmap_mode='r+') if len(images) else np.zeros(shape, np.uint8)
+        self.path,self.area = path,settings.size**2
+        self.start = path.stat().st_size-len(images)*self.area
 
     def has(self, row): return not self.fresh
-    def put(self, row, img): self.rows[row] = np.asarray(img)
+    def put(self, row, img):
+        with open(self.path, 'r+b') as f:
+            f.seek(self.start+row*self.area)
+            f.write(np.ascontiguousarray(img))
 
 # %% ../nbs/10b_store.ipynb #a42bb0f5
 def open_store(
