@@ -89,6 +89,8 @@ def _add_use(add):
     p.add_argument('data', help='a prepared folder, or a folder of radiographs with labels')
     p.add_argument('--out', required=True, help='folder for the report')
     p.add_argument('--include-training', action='store_true', help='score also what it was trained on; the report says so')
+    p.add_argument('--stress', action='store_true', help='report also what becomes of the answers when films are turned, blurred, … (58 times the work)')
+    p.add_argument('--no-maps', action='store_true', help='leave out where the network looks on the worst')
     p.add_argument('--labels', help='table of labels, for a folder that was never prepared')
     _add_table(p)
     p = add('predict', 'predict bone ages, as CSV')

@@ -152,6 +152,7 @@ def _evaluate(a):
     with TemporaryDirectory() as scratch, redirect_stdout(sys.stderr):
         from boneage_fastai.interpret import AgeInterpretation
         from boneage_fastai.learner import load_model, test_data, unseen
+        from boneage_fastai.stress import stress_test
         learn,config = load_model(a.model)
         folder,df,code = _prepared(a, config['size'], config['fit'], scratch)
         new = unseen(df, folder, config)
@@ -162,7 +163,8 @@ def _evaluate(a):
             df = df[df.image.isin(new.index[new])]
         for o in notes: _say(o)
         interp = AgeInterpretation.from_learner(_quiet(learn), dl=test_data(learn, df, folder))
-        page = interp.report(a.out, notes=notes, command=a.line, facts=_facts(config))
+        stress = stress_test(learn, interp.dl) if a.stress else None
+        page = interp.report(a.out, notes=notes, maps=not a.no_maps, stress=stress, command=a.line, facts=_facts(config))
     print(_result(interp.summary(), 'MAE on training data included:' if a.include_training else 'held-out'))
     print(f'report: {page}')
     return code

@@ -26,6 +26,7 @@ def map_layer(
     stride:int=4, # Pixels of the radiograph that one pixel of the map stands for
 )->nn.Module: # A part of `model[0]`
     "The last outermost part of a body whose output is `stride` times smaller than the radiograph"
+    if not isinstance(model, nn.Sequential): raise BoneAgeError('this model', 'is not one network', 'draw the maps of the members of an ensemble')
     seen,depth = [],{m: name.count('.') for name,m in model[0].named_modules() if name}
     hooks = [_watch(m, seen) for m in depth]
     try:

@@ -16,11 +16,13 @@ from pathlib import Path
 from . import plots
 from .baselines import baselines, is_it_good, target_kind
 from .core import BoneAgeError, format_age
+from .explain import film_map
 from .groups import by_groups, group_names
 from .interpret import AgeInterpretation, _radiograph
 from .layout import Section, html_facts, html_page, html_table, _minus, html_picture, html_figure, _name
 from .measures import cases_of, measures
 from .store import prepared_hashes
+from .stress import plot_stress
 
 # %% ../nbs/42_report.ipynb #8360e476
 _KIND = dict(reading="radiologists' readings", chronological='chronological age, not a reading', unknown='not said in the table', mixed='several kinds')
@@ -222,11 +224,20 @@ def _write(folder, files):
         for path,part in parts.items(): os.replace(part, path)
     finally: [o.unlink(missing_ok=True) for o in parts.values()]
 
+# %% ../nbs/42_report.ipynb #ded8f269
+def _worst(interp, t, k, maps):
+    "The section of the worst, with maps where there is a network that has them"
+    lines = []
+    if maps is True:
+        try: maps = film_map if interp.learn and interp.reader and film_map(interp, t.iloc[0]) else None
+        except (BoneAgeError, OSError): maps = None
+        if maps: lines = ['Beside each film: how much every place moved the answer, older or younger (gradient map).']
+    return Section(f'The worst {min(k, len(t))}', lines, html=worst_cards(interp, k, maps or None))
+
 def _extras(stress, history, sections):
-    "Sections from elsewhere; a bare table of a stress test gets a heading"
-    if isinstance(stress, pd.DataFrame): stress = Section('Stress test', stress.attrs.get('notes', ()), stress)
+    "Training, stress test, and sections from elsewhere"
     if history is not None: yield Section('Training', html=_plot(plots.plot_history(history), 'Loss and error after each epoch.'))
-    if stress is not None: yield stress
+    if stress is not None: yield Section('Stress test', [_minus(o) for o in stress.sentences()], stress.table[1:].round(1), plot_stress(stress))
     yield from sections
 
 # %% ../nbs/42_report.ipynb #ed74f6d8
@@ -236,8 +247,8 @@ def write_report(
     title:str='Bone age: predictions against readings',
     notes=(), # Sentences to set under the title, such as what was left out
     k:int=24, # How many of the worst to show
-    maps=None, # A function (interp, row of the table) → image, shown beside each of the worst
-    stress=None, # Result of a stress test: a table (its `attrs['notes']` are sentences) or a `Section`
+    maps=True, # Show where the network looks beside each of the worst, if there is a network? Or a function (interp, row of the table) → image
+    stress=None, # From `stress_test`
     sections=(), # More `Section`s
     by=None, # Ways of grouping, such as `['sex', ['race', 'sex']]`; None: sex, race and age band as far as known
     history=None, # From `history(learn)`: learning curves
@@ -254,7 +265,7 @@ def write_report(
     parts = [Section('Is that good?', is_it_good(t, n_boot, seed), html=_yardsticks(t, b)), Section('In numbers', html=_numbers(m, n_boot)),
         Section('The data', html=html_facts(card)+_plot(plots.plot_ages(t), 'Ages of the radiographs, a bar a year.')), Section('Plots', html=_plots(t)),
         Section('Groups', html=ways+f'<p class="soft">{_TEST}</p>' if ways else '<p>There is only one group.</p>'),
-        Section(f'The worst {min(k, len(t))}', html=worst_cards(interp, k, maps)), Section('All cases', html=cases), *_extras(stress, history, sections),
+        _worst(interp, t, k, maps), Section('All cases', html=cases), *_extras(stress, history, sections),
         Section('How it was made', html=html_facts(made)), Section('Limits', known_limits(t))]
     lead = f'<p class="warn">{_NOTICE}</p>' + ''.join(f'<p>{escape(str(o))}</p>' for o in notes) + _tiles(m)
     summary = interp.summary(n_boot=n_boot, seed=seed) | dict(title=title, notes=list(map(str, notes)), data=card, made=made)
