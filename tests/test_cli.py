@@ -90,6 +90,14 @@ def test_evaluate_shows_radiographs_of_another_folder(model, tmp_path):
     code,_,err = boneage('evaluate', model, tmp_path/'a', '--out', tmp_path/'r', '--include-training')
     assert code==0 and (tmp_path/'r/index.html').read_text().count('<figure>')==4, err
 
+def test_maps_and_stress_in_the_report(model, atlas, tmp_path):
+    code,_,err = boneage('evaluate', model, atlas/'prepared', '--out', tmp_path/'r')
+    text = (tmp_path/'r/index.html').read_text()
+    assert code==0 and 'class="films maps"' in text and text.count('class="film two"')==text.count('<figure>') and 'Stress test' not in text, err
+    code,_,err = boneage('evaluate', model, atlas/'prepared', '--out', tmp_path/'s', '--stress', '--no-maps')
+    text = (tmp_path/'s/index.html').read_text()
+    assert code==0 and 'class="films"' in text and 'class="film two"' not in text and 'id="stress-test"' in text and 'Films turned by' in text, err
+
 def test_nothing_left_to_evaluate(model, atlas, tmp_path):
     df = pd.read_csv(atlas/'prepared/labels.csv')
     seen = json.loads((model/'config.json').read_text())['trained_on']['cases']
