@@ -65,7 +65,7 @@ def find_causes(
     return found + ['label']*bool(far and beyond(views).all() and not {'film', 'few'}&set(found))
 
 # %% ../nbs/41c_explain.ipynb #dca5fd98
-@dataclass
+@dataclass(repr=False)
 class Explanation:
     "Everything known about one prediction"
     row:pd.Series # Its row of `interp.table()`
@@ -81,6 +81,7 @@ class Explanation:
         if self.causes: return ', '.join(FINDINGS[o] for o in self.causes)
         return 'none of these: no finding explains the error'
 
+    def __repr__(self): return self.table.to_string(index=False, header=False)
     def _repr_html_(self): return self.table.to_html(index=False, header=False)
 
 # %% ../nbs/41c_explain.ipynb #a6074114
