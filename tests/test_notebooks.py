@@ -12,7 +12,7 @@ sys.exit(0 if ok else 'the notebook failed')
 
 def run(path): return python('-c', RUN, path, ROOT)
 
-@pytest.mark.parametrize('nb', notebooks(), ids=lambda o: o.name)
+@pytest.mark.parametrize('nb', sorted(notebooks(), key=lambda o: '/' not in o.name), ids=lambda o: o.name)  # The long ones first
 def test_notebook(nb):
     if nb.front.get('skip_exec'):
         reason = nb.front.get('skip_reason')
