@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from . import plots
 from .baselines import baselines, is_it_good, target_kind
-from .core import BoneAgeError, format_age
+from .core import BoneAgeError, RadiographError, format_age
 from .explain import film_map
 from .groups import by_groups, group_names
 from .interpret import AgeInterpretation, _radiograph
@@ -229,8 +229,10 @@ def _worst(interp, t, k, maps):
     "The section of the worst, with maps where there is a network that has them"
     lines = []
     if maps is True:
-        try: maps = film_map if interp.learn and interp.reader and film_map(interp, t.iloc[0]) else None
-        except (BoneAgeError, OSError): maps = None
+        maps = film_map if interp.learn and interp.reader else None
+        try: maps and maps(interp, t.iloc[0])
+        except (RadiographError, OSError): pass  # One film; the others have maps
+        except BoneAgeError: maps = None
         if maps: lines = ['Beside each film: how much every place moved the answer, older or younger (gradient map).']
     return Section(f'The worst {min(k, len(t))}', lines, html=worst_cards(interp, k, maps or None))
 
