@@ -54,9 +54,8 @@ class Checkpoint(Callback):
         folder, # Where `checkpoint.pt` and `history.csv` are kept
         facts:dict, # What the training is: settings and data
     ):
-        rank = rank_distrib()
         self.folder,self.facts = Path(folder),facts
-        self.file = self.folder/(f'checkpoint{rank}.pt' if rank else 'checkpoint.pt')
+        self.file = self.folder/'checkpoint.pt'
 
     def before_fit(self):
         self.saved = torch.load(self.file, map_location='cpu', weights_only=False) if self.file.exists() else None
@@ -69,13 +68,13 @@ class Checkpoint(Callback):
         if self.epoch<self.done: raise CancelEpochException()
 
     def after_epoch(self):
-        if self.epoch<self.done: return
+        if self.epoch<self.done or rank_distrib(): return  # Of several processes the first writes, and all go on from that
         write_whole(self.file, lambda part: torch.save(self._state(), part))
-        if not rank_distrib(): write_whole(self.folder/'history.csv', history(self.learn).to_csv())
+        write_whole(self.folder/'history.csv', history(self.learn).to_csv())
 
     def remove(self):
         "Remove the file; the training is over"
-        self.file.unlink(missing_ok=True)
+        if not rank_distrib(): self.file.unlink(missing_ok=True)
 
 # %% ../nbs/23_checkpoint.ipynb #d1181363
 def _kept(learn): return {o.name: o for o in learn.cbs if hasattr(type(o), 'load_state_dict')}

@@ -9,7 +9,7 @@ __all__ = ['main']
 
 # %% ../nbs/60_cli.ipynb #47a8e942
 import argparse, shlex, sys, warnings
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from .arguments import make_parser
 
@@ -100,19 +100,23 @@ def _quiet(learn):
     from fastai.callback.progress import ProgressCallback
     return learn if sys.stderr.isatty() else learn.remove_cb(ProgressCallback)
 
+@contextmanager
 def _all_processes(learn):
-    "Under `accelerate launch` the processes train together"
+    "Under `accelerate launch` the processes train together, and part afterwards"
     import os
-    from contextlib import nullcontext
-    if int(os.environ.get('WORLD_SIZE', 1))<2: return nullcontext()
+    from fastai.distributed import num_distrib, teardown_distrib
+    if num_distrib()<2: return (yield)
     from boneage_fastai.distributed import together
-    return together(learn)
+    with together(learn): yield
+    teardown_distrib()
+    del os.environ['WORLD_SIZE']
 
 
 # %% ../nbs/60_cli.ipynb #96a295ce
 def _fit(df, folder, a):
     "The course of a training, the interpretation of its learner, and what `config.json` holds"
-    from fastai.torch_core import set_seed
+    from fastai.torch_core import rank_distrib, set_seed
+    from boneage_fastai.checkpoint import Checkpoint
     from boneage_fastai.data import boneage_dls
     from boneage_fastai.interpret import AgeInterpretation
     from boneage_fastai.learner import boneage_learner, fit_boneage, history, save_model
@@ -123,14 +127,15 @@ def _fit(df, folder, a):
     if (Path(a.out)/'checkpoint.pt').exists(): _say(f'{a.out} holds a training that was interrupted: going on')
     with _all_processes(learn): fit_boneage(learn, a.epochs, a.lr, a.freeze_epochs, a.sizes, a.ema, a.balance, checkpoint=a.out)
     course = history(learn)
-    config = save_model(learn, a.out, fold=a.fold, epochs=a.epochs, seed=a.seed)
-    (Path(a.out)/'checkpoint.pt').unlink(missing_ok=True)
-    return course, AgeInterpretation.from_learner(learn) if len(dls.valid_ds) else None, config
+    config = None if rank_distrib() else save_model(learn, a.out, fold=a.fold, epochs=a.epochs, seed=a.seed)  # The first process writes for all
+    Checkpoint(a.out, {}).remove()
+    return course, AgeInterpretation.from_learner(learn) if config and len(dls.valid_ds) else None, config
 
 def _train(a):
     with redirect_stdout(sys.stderr):
         folder,df,code = _prepared(a, a.size or 928)
         _,interp,config = _fit(df, folder, a)
+    if config is None: return code
     print(_result(interp.summary(), 'validation') if interp else f'trained on all {config["n_train"]} radiographs; nothing was held out')
     print(f'model: {a.out}')
     return code
@@ -146,6 +151,12 @@ def _facts(config):
     scores = ', '.join(f'{k} {v:.1f}' for k,v in config['validation'].items()) or 'none held out'
     model = f"{config['arch']}, {'told' if config['sex'] else 'not told'} the sex, trained on {config['n_train']} radiographs"
     return {'Model': model, 'Its validation': scores, 'Trained with': ', '.join(f'{k} {v}' for k,v in config['versions'].items())}
+
+def _course(folder):
+    "The learning curves of a model folder, if it has any"
+    from pandas import read_csv
+    file = Path(folder)/'history.csv'
+    return read_csv(file, index_col=0) if file.exists() else None
 
 def _evaluate(a):
     from tempfile import TemporaryDirectory
@@ -164,7 +175,7 @@ def _evaluate(a):
         for o in notes: _say(o)
         interp = AgeInterpretation.from_learner(_quiet(learn), dl=test_data(learn, df, folder))
         stress = stress_test(learn, interp.dl) if a.stress else None
-        page = interp.report(a.out, notes=notes, maps=not a.no_maps, stress=stress, command=a.line, facts=_facts(config))
+        page = interp.report(a.out, notes=notes, maps=not a.no_maps, stress=stress, history=_course(a.model), command=a.line, facts=_facts(config))
     print(_result(interp.summary(), 'MAE on training data included:' if a.include_training else 'held-out'))
     print(f'report: {page}')
     return code

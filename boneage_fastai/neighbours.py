@@ -14,13 +14,13 @@ from fastcore.basics import patch
 from torch import Tensor
 from .core import BoneAgeError, parse_sex
 from .data import reader_of
-from .model import normalise
+from .model import BoneAgeModel
 from .store import write_whole
 
 # %% ../nbs/41b_neighbours.ipynb #d4154b24
 def _features(model, x):
     "Features of a batch, shape (n, nf)"
-    f = model[0](normalise(x)).float()
+    f = model.features(x).float()
     return f.mean((2, 3)) if f.ndim==4 else f
 
 def penultimate(
@@ -28,6 +28,7 @@ def penultimate(
     dl, # A `DataLoader` that does not shuffle or augment, such as `learn.dls.valid` or one from `test_data`
 )->np.ndarray: # float32, shape (n, nf), in the order of the data
     "What the head sees of every radiograph"
+    if not isinstance(learn.model, BoneAgeModel): raise BoneAgeError('this model', 'is not one network', 'look for the neighbours of a member of the ensemble')
     model,device = learn.model.eval(),next(learn.model.parameters()).device
     with torch.no_grad(): found = [_features(model, b[0].to(device).as_subclass(Tensor)).cpu().numpy() for b in dl]
     return np.concatenate(found) if found else np.zeros((0, 0), np.float32)
@@ -42,7 +43,7 @@ def _training(learn):
 
 def _fingerprint(model, items):
     "A word that changes with the weights of the body and with the radiographs"
-    made = hashlib.sha256('\n'.join(items.image.astype(str)).encode())
+    made = hashlib.sha256('\n'.join([*items.image.astype(str), str(model.size)]).encode())
     for o in model[0].state_dict().values(): made.update(o.detach().cpu().contiguous().numpy().tobytes())
     return made.hexdigest()
 

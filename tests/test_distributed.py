@@ -1,6 +1,6 @@
 "Two processes on the CPU average their gradients to what one process finds on both batches at once"
-import os, socket, subprocess, sys
-import pytest, torch
+import os, socket, subprocess, sys, time
+import pandas as pd, pytest, torch
 from boneage_fastai.phantom import make_phantom_atlas
 from boneage_fastai.prepare import prepare
 
@@ -32,18 +32,21 @@ learn.unfreeze()
 with together(learn), learn.no_logging(): learn.fit(1, 1e-3, cbs=Gradients())
 """
 
+def both():
+    "What `accelerate launch` tells two processes"
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        shared = os.environ | dict(WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(s.getsockname()[1]), ACCELERATE_USE_CPU='true', OMP_NUM_THREADS='1')
+    return [shared | dict(RANK=o, LOCAL_RANK=o) for o in '01']
+
 def test_two_processes_average_their_gradients(tmp_path):
     make_phantom_atlas(tmp_path/'atlas', n=8, size=64)
     prepare(tmp_path/'atlas', tmp_path/'prepared', size=64, format='bank', verbose=False)
     (tmp_path/'train.py').write_text(SCRIPT)
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        port = str(s.getsockname()[1])
-    def start(bs, name, **env):
+    def start(bs, name, env):
         args = [sys.executable, '-W', 'ignore', tmp_path/'train.py', tmp_path/'prepared', str(bs), str(tmp_path/name)]
-        return subprocess.Popen(args, env=os.environ|env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    both = dict(WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=port, ACCELERATE_USE_CPU='true')
-    runs = [start(4, 'two', RANK=str(r), LOCAL_RANK=str(r), **both) for r in (0, 1)] + [start(8, 'one')]
+        return subprocess.Popen(args, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    runs = [start(4, 'two', env) for env in both()] + [start(8, 'one', os.environ)]
     said = [o.communicate(timeout=300)[0] for o in runs]
     assert [o.returncode for o in runs]==[0]*3, said
     first,second,joined = (torch.load(tmp_path/f'{o}.pt') for o in ('two0', 'two1', 'one0'))
@@ -52,3 +55,24 @@ def test_two_processes_average_their_gradients(tmp_path):
         torch.testing.assert_close(first['grads'][k], second['grads'][k], rtol=0, atol=0)
         torch.testing.assert_close(first['grads'][k], g, rtol=1e-3, atol=1e-5*float(g.abs().max()+1))
     assert max(float(g.abs().max()) for g in joined['grads'].values())>1e-3
+
+def test_two_processes_are_killed_and_go_on(tmp_path):
+    "One model, written once, and no epoch lost"
+    make_phantom_atlas(tmp_path/'atlas', n=48, size=64)
+    prepare(tmp_path/'atlas', tmp_path/'prepared', size=64, format='bank', verbose=False)
+    out = tmp_path/'model'
+    args = [sys.executable, '-c', 'import sys; from boneage_fastai.cli import main; sys.exit(main())', 'train', tmp_path/'prepared', '--out', out,
+        '--arch', 'resnet10t', '--pretrained', 'false', '--epochs', '5', '--bs', '2']
+    start = lambda: [subprocess.Popen(args, env=o, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for o in both()]
+    runs,end = start(),time.time()+200
+    while not (out/'history.csv').exists() and time.time()<end and all(o.poll() is None for o in runs): time.sleep(.05)
+    for o in runs: o.kill()
+    said = [o.communicate() for o in runs]
+    assert (out/'history.csv').exists() and not (out/'config.json').exists(), said
+    before,runs = pd.read_csv(out/'history.csv'),start()
+    said = [o.communicate(timeout=200) for o in runs]
+    assert [o.returncode for o in runs]==[0, 0], said[0][1]+said[1][1]
+    assert [o[0].count('validation MAE') for o in said]==[1, 0] and 'going on' in said[0][1]
+    assert sorted(o.name for o in out.iterdir())==['config.json', 'history.csv', 'learner.pkl']
+    after = pd.read_csv(out/'history.csv')
+    assert len(after)==5 and after[:len(before)].equals(before)
