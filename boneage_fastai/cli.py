@@ -145,18 +145,18 @@ def _result(s, what):
     text = f"{what} MAE {s['mae']:.2f} months on {s['n']} radiographs (median predictor {s['median_mae']:.2f})"
     return f"{text}; bias {s['bias']:+.2f}, within 12 months {s['within_12']:.0f} %"
 
+def _course(folder):
+    "The learning curves of a model folder, if it has any"
+    from pandas import read_csv
+    file = Path(folder)/'history.csv'
+    return read_csv(file, index_col=0) if file.exists() else None
+
 # %% ../nbs/60_cli.ipynb #f3992cf5
 def _facts(config):
     "What the report says of the model"
     scores = ', '.join(f'{k} {v:.1f}' for k,v in config['validation'].items()) or 'none held out'
     model = f"{config['arch']}, {'told' if config['sex'] else 'not told'} the sex, trained on {config['n_train']} radiographs"
     return {'Model': model, 'Its validation': scores, 'Trained with': ', '.join(f'{k} {v}' for k,v in config['versions'].items())}
-
-def _course(folder):
-    "The learning curves of a model folder, if it has any"
-    from pandas import read_csv
-    file = Path(folder)/'history.csv'
-    return read_csv(file, index_col=0) if file.exists() else None
 
 def _evaluate(a):
     from tempfile import TemporaryDirectory
