@@ -4,7 +4,7 @@
     python benchmarks/ablation.py PREPARED --device cuda --full  # GPU: three seeds, 12 epochs, all films
     python benchmarks/ablation.py --table                        # the table of what is there
 
-PREPARED is RSNA at the largest size that is to be tried, as a bank. MAE in months on fold 0, one view, unless the row says otherwise. The ensemble is the mean of the default's seeds."""
+PREPARED is RSNA at 128 pixels, as a bank; the other sizes are what the network reads at. MAE in months on fold 0, one view, unless the row says otherwise. The ensemble is the mean of the default's seeds."""
 import argparse, json, time
 from pathlib import Path
 import pandas as pd, torch
@@ -15,11 +15,11 @@ from boneage_fastai.learner import boneage_learner, ensemble, fit_boneage, mae
 from boneage_fastai.operators import AtlasAugment
 
 OUT = Path(__file__).parent/'results'/'ablation.jsonl'
-BASE = dict(size=128, pretrained='offline', sex=True, loss='l1', head='regression', augs=True, ema=.05, freeze_epochs=0, balance=0., sizes=None)
+BASE = dict(bs=64, pretrained='offline', sex=True, loss='l1', head='regression', augs=True, ema=.05, freeze_epochs=0, balance=0., sizes=None)
 GRID = {'default': {}, 'random weights': dict(pretrained=False), 'no sex': dict(sex=False), 'squared error': dict(loss='l2'), 'smooth L1 (12 months)': dict(loss='smooth'),
     'distribution head': dict(head='distribution'), 'no augmentation': dict(augs=False), 'geometry only': dict(augs='geometry'), 'no weight average': dict(ema=0),
-    'longer weight average': dict(ema=.15), 'one frozen epoch': dict(freeze_epochs=1), 'ages in balance': dict(balance=.5), 'sizes 96 first': dict(sizes=[96]),
-    '96 pixels': dict(size=96), '160 pixels': dict(size=160), '192 pixels': dict(size=192)}
+    'longer weight average': dict(ema=.15), 'one frozen epoch': dict(freeze_epochs=1), 'ages in balance': dict(balance=.5), 'batches of 32': dict(bs=32),
+    '96, then 128 pixels': dict(sizes=[96, 128]), **{f'{o} pixels': dict(sizes=[o]) for o in (96, 160, 192)}}
 
 def loss_of(name):
     if name=='l1': return None
@@ -34,7 +34,7 @@ def run(df, folder, name, seed, a):
     o = BASE | GRID[name]
     set_seed(seed)
     augs = [AtlasAugment(gamma=0, contrast=0, brightness=0, invert=0, blur=0, grain=0)] if o['augs']=='geometry' else o['augs']
-    dls = boneage_dls(df, folder, size=o['size'], bs=64, sex=o['sex'], augs=augs)
+    dls = boneage_dls(df, folder, bs=o['bs'], sex=o['sex'], augs=augs)
     loss = loss_of(o['loss'])
     learn = boneage_learner(dls, 'tf_efficientnet_lite0', o['pretrained'], sex=o['sex'], head=o['head'], loss_func=loss and Flat(loss)).remove_cb(ProgressCallback)
     start = time.time()
