@@ -35,6 +35,7 @@ from .plan import *
 from .augment import *
 
 # %% ../nbs/70_all.ipynb #6e3329a3
+from .grey import *
 from .operators import *
 from .bank import *
 from .data import *

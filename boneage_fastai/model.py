@@ -13,6 +13,7 @@ from pathlib import Path
 import torch, torch.nn.functional as F
 from torch import nn
 from .core import BoneAgeError, SEXES
+from .grey import stretch
 
 # %% ../nbs/30_model.ipynb #33d70f5e
 class Body(nn.Module):
@@ -160,8 +161,9 @@ def normalise(
 ): # Same shape; mean 0 and deviation 1 for each radiograph
     "Take the exposure out of each radiograph"
     x = x.as_subclass(torch.Tensor)
-    std,mean = torch.std_mean(_precise(x), (1, 2, 3), keepdim=True)
-    return ((x-mean)/std.clamp(min=1e-3)).to(x.dtype)
+    film = stretch(_precise(x))
+    std,mean = torch.std_mean(film, (1, 2, 3), keepdim=True)
+    return ((film-mean)/std.clamp(min=1e-3)).to(x.dtype)
 
 # %% ../nbs/30_model.ipynb #751ba6a9
 def _read(path):
