@@ -70,7 +70,7 @@ class Bank:
         if self.size>made.size: raise BoneAgeError(folder, f'was prepared at {made.size} pixels and {size} were asked for', 'ask for less, or prepare anew')
         self.index = {o: i for i,o in enumerate(pd.read_csv(folder/'bank.csv', dtype=str).image)}
         self.place = place or bank_place(len(rows)*self.size**2, device)
-        if self.size<made.size: rows = _reduced(rows, replace(made, size=self.size))
+        if self.size<made.size: rows = _reduced(rows, replace(made, size=self.size).reduced)
         elif self.place=='ram': rows = np.array(rows)
         self.rows = _on_gpu(rows, self.device) if self.place=='gpu' else rows
 

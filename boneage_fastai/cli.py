@@ -61,12 +61,24 @@ def _table(folder):
     _say(f'{folder/"reviewed.csv"}: {len(df)-len(stay)} of {len(df)} radiographs were dropped in review')
     return stay.reset_index(drop=True)
 
+# %% ../nbs/60_cli.ipynb #ec1040d8
+def _processes():
+    from fastai.distributed import num_distrib
+    return num_distrib()
+
+def _own_gpu():
+    "Each of several processes works on a GPU of its own"
+    import os, torch
+    if _processes()>1 and torch.cuda.is_available(): torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)))
+
 # %% ../nbs/60_cli.ipynb #e9d4512d
 def _prepared(a, size, fit='pad', scratch=None):
     "The prepared folder to work on, its table and the exit code so far; a folder never prepared is prepared first"
+    from boneage_fastai.core import BoneAgeError
     from boneage_fastai.prepare import prepare
     data = Path(a.data)
     if (data/'prepare.json').exists(): return data, _table(data), 0
+    if _processes()>1: raise BoneAgeError(data, 'is not a prepared folder', 'run `boneage prepare` before several processes train on it')
     place = Path(scratch or a.out)/'prepared'
     _say(f'{data} is not a prepared folder: preparing it in {place}')
     df = prepare(data, place, _read(a.labels or data, a) if a.labels or a.readings else None, size=size, fit=fit)
@@ -104,18 +116,18 @@ def _quiet(learn):
 def _all_processes(learn):
     "Under `accelerate launch` the processes train together, and part afterwards"
     import os
-    from fastai.distributed import num_distrib, teardown_distrib
-    if num_distrib()<2: return (yield)
+    from fastai.distributed import teardown_distrib
+    if _processes()<2: return (yield)
     from boneage_fastai.distributed import together
     with together(learn): yield
     teardown_distrib()
     del os.environ['WORLD_SIZE']
 
-
 # %% ../nbs/60_cli.ipynb #96a295ce
 def _fit(df, folder, a):
     "The course of a training, the interpretation of its learner, and what `config.json` holds"
     from fastai.torch_core import rank_distrib, set_seed
+    _own_gpu()
     from boneage_fastai.checkpoint import Checkpoint
     from boneage_fastai.data import boneage_dls
     from boneage_fastai.interpret import AgeInterpretation
@@ -127,7 +139,7 @@ def _fit(df, folder, a):
     if (Path(a.out)/'checkpoint.pt').exists(): _say(f'{a.out} holds a training that was interrupted: going on')
     with _all_processes(learn): fit_boneage(learn, a.epochs, a.lr, a.freeze_epochs, a.sizes, a.ema, a.balance, checkpoint=a.out)
     course = history(learn)
-    config = None if rank_distrib() else save_model(learn, a.out, fold=a.fold, epochs=a.epochs, seed=a.seed)  # The first process writes for all
+    config = None if rank_distrib() else save_model(learn, a.out, fold=a.fold, epochs=a.epochs, seed=a.seed)  # Of several, one writes
     Checkpoint(a.out, {}).remove()
     return course, AgeInterpretation.from_learner(learn) if config and len(dls.valid_ds) else None, config
 
@@ -167,7 +179,8 @@ def _evaluate(a):
         learn,config = load_model(a.model)
         folder,df,code = _prepared(a, config['size'], config['fit'], scratch)
         new = unseen(df, folder, config)
-        notes = [f'Model {a.model}: {config["arch"]} at {config["size"]} pixels, trained on {config["n_train"]} radiographs. Data: {a.data}.']
+        at = config.get('reads_at') or config['size']
+        notes = [f'Model {a.model}: {config["arch"]} at {at} pixels, trained on {config["n_train"]} radiographs. Data: {a.data}.']
         if a.include_training: notes.append(f'Warning: {(~new).sum()} of these radiographs were used in training. This is not an evaluation.')
         else:
             notes.append(f'{(~new).sum()} of {len(new)} labelled radiographs were left out because the model was trained on them.')

@@ -19,7 +19,7 @@ from PIL import Image
 from .core import SIZE, BoneAgeError, LabelError, format_age, sex_index, SEXES
 from .bank import BankDL, open_bank, _send
 from .files import match_images
-from .labels import grouped_folds
+from .labels import _cases, grouped_folds
 from .operators import AtlasAugment, atlas_augs  # chkstyle: ignore
 from .leak import _hashes, check_leak
 from .store import Preparation, prepared_image
@@ -56,10 +56,16 @@ class RadiographReader(Transform):
         if found is None: found = prepared_image(near)
         return there if found is None else found
 
+    def _how(self, o, banked):
+        "What is prepared already is only reduced: a hand that was cut out is not looked for again"
+        made = banked or isinstance(o, (str, Path)) and any(up.name=='images' and (up.parent/'prepare.json').exists() for up in Path(o).parents)
+        return self.preparation.reduced if made else self.preparation
+
     def encodes(self, o):
-        if _is_row(o): o = self._find(o['image'], o.get('folder')) if isinstance(o['image'], (str, Path)) else o['image']
+        given = o['image'] if _is_row(o) else o
+        if _is_row(o): o = self._find(given, o.get('folder')) if isinstance(given, (str, Path)) else given
         elif isinstance(o, (str, Path)) and not Path(o).exists(): o = self._find(o)
-        return PILImageBW(self.preparation(o))
+        return PILImageBW(self._how(o, o is not given and isinstance(o, Image.Image))(o))
 
     def whole(self, items, device):
         "How to read many radiographs at once, from a bank; None: there is none"
@@ -114,6 +120,7 @@ class FoldSplitter:
         store_attr()
 
     def __call__(self, df):
+        _cases(df)  # Refuses a table without them
         if self.fold is None: return L(range(len(df))), L()
         folds = df.fold if 'fold' in df else grouped_folds(df, seed=self.seed)
         valid = (folds==self.fold).to_numpy()

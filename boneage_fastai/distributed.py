@@ -8,10 +8,25 @@ Docs: https://OWNER.github.io/boneage_fastai/distributed.html.md"""
 __all__ = ['together']
 
 # %% ../nbs/34_distributed.ipynb #ab7f3257
-import torch
+import os, torch
 from contextlib import contextmanager
+from timm.layers import convert_sync_batchnorm
 
 # %% ../nbs/34_distributed.ipynb #b3b5baa9
+def _own_gpu(learn):
+    "Data and network of each process on a GPU of its own, with joined batch normalisation; is it the CPU?"
+    if torch.device(learn.dls.device).type=='cpu': return True
+    torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)))
+    learn.dls.to(torch.device('cuda', torch.cuda.current_device()))
+    learn.model = convert_sync_batchnorm(learn.model.to(learn.dls.device))
+    return False
+
+def _agree(loaders):
+    "Of batch sizes that were chosen by free memory, all processes take the smallest"
+    bs = torch.tensor([o.bs or 0 for o in loaders], device=loaders[0].device)
+    torch.distributed.all_reduce(bs, torch.distributed.ReduceOp.MIN)
+    for o,n in zip(loaders, bs.tolist()): o.bs = n or None
+
 @contextmanager
 def together(
     learn, # A learner, in every process the same
@@ -20,14 +35,16 @@ def together(
     "Train in all processes that `accelerate launch` started"
     from accelerate import DistributedDataParallelKwargs
     from fastai.distributed import DistributedDL
-    cpu,old = torch.device(learn.dls.device).type=='cpu',list(learn.dls.loaders)
+    cpu,old = _own_gpu(learn),list(learn.dls.loaders)
     class _Shared(DistributedDL):
         def _broadcast(self, t, rank):
             t = torch.tensor(t, device=self.device)
             torch.distributed.broadcast(t, rank)
             return t.cpu().tolist()
-    kwargs = dict(kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)], sync_bn=not cpu) | (dict(cpu=True) if cpu else {}) | kwargs
+    kwargs = dict(kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)], sync_bn=False) | (dict(cpu=True) if cpu else {}) | kwargs
     with learn.distrib_ctx(**kwargs):
-        if torch.distributed.is_initialized(): learn.dls.loaders = [_Shared(o) for o in old]
+        if torch.distributed.is_initialized():
+            _agree(old)
+            learn.dls.loaders = [_Shared(o) for o in old]
         try: yield learn
         finally: learn.dls.loaders = old

@@ -146,6 +146,7 @@ def explain(
     film=None, # The original, for review: whatever `open_radiograph` opens; None: the prepared radiograph if it is not too small
 )->Explanation: # With `table`, `verdict`, `causes` and `plot()`
     "Lay out what is known about one prediction"
+    if interp.learn is None: raise BoneAgeError('this interpretation', 'was made from a table and has no network', 'make it with `from_learner`')
     t,items = interp.table(),pd.DataFrame(interp.dl.items).reset_index(drop=True)
     if i not in t.index: raise BoneAgeError(f'radiograph {i}', 'is not in the table', f'use 0 to {len(t)-1}, the index of `interp.table()`')
     o,item,near,model = t.loc[i],items.loc[i],_neighbours(interp, neighbours),interp.learn.model

@@ -8,7 +8,7 @@ Docs: https://OWNER.github.io/boneage_fastai/folds.html.md"""
 __all__ = ['cross_validate']
 
 # %% ../nbs/32_folds.ipynb #222524eb
-import inspect, json, numpy as np, pandas as pd
+import hashlib, inspect, json, numpy as np, pandas as pd
 from pathlib import Path
 from fastai.callback.progress import ProgressCallback
 from fastai.torch_core import set_seed
@@ -26,20 +26,30 @@ def _split(kwargs):
     lost = set(kwargs)-set().union(*takes.values())
     if lost: raise BoneAgeError(f"argument '{min(lost)}'", 'is not known', 'use those of boneage_dls, boneage_learner and fit_boneage')
     own = [{k: v for k,v in kwargs.items() if k in takes[f]} for f in takes]
-    own[1].pop('bs', None)
+    for o in ('bs', 'cbs'): own[1].pop(o, None)
     return own
+
+def _made(df, fold, seed, kwargs):
+    "What the model of a fold depends on"
+    learned = df[df.age_months.notna() & (df.fold!=fold)]
+    rows = sorted(f'{o.image} {o.age_months}' for o in learned.itertuples())
+    return dict(seed=seed, settings={k: str(v) for k,v in sorted(kwargs.items()) if k!='cbs'}, radiographs=hashlib.sha256('\n'.join(rows).encode()).hexdigest())
 
 def _train(df, path, fold, folder, seed, kwargs):
     "The model of one fold: read if it is there, trained if not"
     data,model,recipe = _split(kwargs)
+    made = _made(df, fold, seed, kwargs)
     if not (folder/'config.json').exists():
         set_seed(seed+fold)
         dls = boneage_dls(df, path, fold=fold, seed=seed, **data)
         learn = boneage_learner(dls, **model).remove_cb(ProgressCallback)
         with learn.no_logging(): fit_boneage(learn, checkpoint=folder, **recipe)
-        save_model(learn, folder, fold=fold, seed=seed)
+        save_model(learn, folder, fold=fold, seed=seed, made=made)
         (folder/'checkpoint.pt').unlink()
-    return load_model(folder)[0].remove_cb(ProgressCallback)
+    learn,config = load_model(folder)
+    other = sorted(k for k in made if config.get('made', {}).get(k)!=made[k])
+    if other: raise BoneAgeError(folder, f"was made with other {', '.join(other)}", 'choose another folder as `out`, or remove this one')
+    return learn.remove_cb(ProgressCallback)
 
 # %% ../nbs/32_folds.ipynb #42c2fdbe
 def _predict(learn, df, path):

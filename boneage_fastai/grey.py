@@ -8,7 +8,6 @@ Docs: https://OWNER.github.io/boneage_fastai/grey.html.md"""
 __all__ = ['stretch']
 
 # %% ../nbs/14_grey.ipynb #af38e563
-import torch
 from torch import Tensor
 from .manual import _BLACK
 

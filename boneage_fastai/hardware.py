@@ -137,6 +137,15 @@ class DeviceRecorder(Recorder):
         if self.losses: self.losses = list(torch.as_tensor(self.losses) if isinstance(self.losses[0], float) else torch.stack(self.losses).cpu())
 
 # %% ../nbs/22_hardware.ipynb #38f798fa
+def _probe(model, probe, size):
+    "The side to count at: a small one, or the real one for a body that takes no other"
+    device,training = next(model.parameters()).device,model.training
+    try:
+        with torch.no_grad(): model.eval()(torch.zeros(1, 1, probe, probe, device=device))
+        return probe
+    except (AssertionError, RuntimeError): return size
+    finally: model.train(training)
+
 def film_memory(
     model, # Takes (n, 1, size, size)
     size:int, # Side in pixels
@@ -148,7 +157,7 @@ def film_memory(
     def save(x):
         if x.data_ptr() not in own: seen[x.untyped_storage().data_ptr()] = x.untyped_storage()
         return x
-    device = next(model.parameters()).device
+    device,probe = next(model.parameters()).device,_probe(model, probe, size)
     frozen = [o for o in model.parameters() if not o.requires_grad]
     for o in frozen: o.requires_grad_(True)
     state = {k: v.clone() for k,v in model.named_buffers()}

@@ -121,6 +121,7 @@ def plot_top_losses(
 )->plt.Figure:
     "Show the radiographs that are predicted worst"
     worst = self.worst(k, **kwargs)
+    if not len(worst): raise BoneAgeError('these predictions', 'hold nothing to show', 'ask for another `k` or `by`')
     if nrows: ncols = -(-len(worst)//nrows)
     nrows = -(-len(worst)//ncols)
     fig,axs = plt.subplots(nrows, ncols, figsize=figsize or (2.3*ncols, 2.8*nrows), dpi=80, squeeze=False)

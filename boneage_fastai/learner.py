@@ -102,21 +102,26 @@ def boneage_learner(
     return _settle(learn, precision, bs)
 
 # %% ../nbs/31_learner.ipynb #5541d351
+def _cases(df):
+    "The case of every row as text; nothing where there is none"
+    return df.case_id.map(str, na_action='ignore') if 'case_id' in df else pd.Series(index=df.index, dtype=object)
+
 def save_model(
     learn:Learner, # A trained learner
     folder, # Folder to write
     **facts, # More to note in `config.json`, such as `fold`
 )->dict: # What `config.json` holds
     "Write `learner.pkl` and `config.json`"
+    if isinstance(learn.model, Ensemble): raise BoneAgeError('an ensemble', 'is not saved as one model', 'save its members')
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    seen = learn.dls.train_ds.items
-    names = [m.name for m in learn.metrics]
+    seen,before = learn.dls.train_ds.items,getattr(learn, 'trained_on', {})
+    now,names = dict(cases=_cases(seen).dropna(), sha256=file_hashes(learn.dls.train_ds).dropna()),[m.name for m in learn.metrics]
     scores = dict(zip(names, learn.validate()[1:])) if len(learn.dls.valid_ds) else {}
     config = dict(arch=learn.arch, sex=learn.dls.n_inp>1 and learn.model[1].sex is not None,
-        **asdict(reader_of(learn.dls).preparation), unit='months', **facts, validation=scores,
+        **asdict(reader_of(learn.dls).preparation), reads_at=getattr(learn.model, 'size', None), unit='months', **facts, validation=scores,
         n_train=len(seen), n_valid=len(learn.dls.valid_ds), versions={o: version(o) for o in ('boneage_fastai', 'fastai', 'torch', 'timm')},
-        trained_on=dict(cases=sorted(set(seen.case_id.dropna())), sha256=sorted(set(file_hashes(learn.dls.train_ds).dropna()))))
+        trained_on={k: sorted({*o, *before.get(k, [])}) for k,o in now.items()})
     learn.export(folder.resolve()/'learner.pkl')
     write_whole(folder/'config.json', json.dumps(config, indent=1)+'\n')
     return config
@@ -138,23 +143,24 @@ def ensemble(
     "Several learners, or several views by one, as one learner"
     learn = copy(learners[0])
     learn.model,learn.opt = Ensemble([o.model for o in learners], VIEWS if views else VIEWS[:1]),None
-    learn.cbs = L()
-    return learn.add_cbs([o if isinstance(o, Precision) else type(o)() for o in learners[0].cbs])
+    learn.cbs,ours = L(),[o for o in learners[0].cbs if type(o).__module__.startswith(('fastai.', 'boneage_fastai.'))]
+    return learn.add_cbs([Precision(o.precision) if isinstance(o, Precision) else type(o)() for o in ours])
 
 def load_model(
     folder, # Written by `save_model` or `cross_validate`
     views:bool=False, # Read each radiograph also mirrored and slightly turned?
     dls=None, # `DataLoaders` to go on training with; None: those of the model, which are empty
-)->tuple: # The learner, on the CPU unless `dls` are elsewhere, and the content of `config.json`
+    device=None, # A torch device; None: that of `dls`, else the GPU if there is one
+)->tuple: # The learner, and the content of `config.json`
     "Read a model folder of your own"
     folder = Path(folder)
     if not (folder/'config.json').exists(): raise BoneAgeError(folder, 'is not a model folder: config.json is missing', _REMEDY)
     config = json.loads((folder/'config.json').read_text())
     learners = [_load(folder/o) for o in config.get('members', ['.'])]
+    if dls is not None and len(learners)>1: raise BoneAgeError(folder, 'holds several models', f"go on with one of them, such as {folder/config['members'][0]}")
     learn = ensemble(learners, views) if views or len(learners)>1 else learners[0]
-    if dls is None: return learn, config
-    if len(learners)>1: raise BoneAgeError(folder, 'holds several models', f"go on with one of them, such as {folder/config['members'][0]}")
-    learn.dls,learn.model = dls,learn.model.to(dls.device, memory_format=torch.channels_last)
+    learn.dls,learn.trained_on = dls or learn.dls.to(device or default_device()),config['trained_on']
+    learn.model.to(learn.dls.device, memory_format=torch.channels_last)
     if not hasattr(learn, 'mixed_precision'): learn.add_cb(Precision())
     return learn, config
 
@@ -166,8 +172,7 @@ def unseen(
 )->pd.Series: # Boolean by `image`, for the rows with an age
     "Which labelled radiographs a model was not trained on, by case and by file"
     df,known = labelled(df),prepared_hashes(folder)
-    case = df.case_id if 'case_id' in df else pd.Series(index=df.index, dtype=object)
-    seen = case.isin(config['trained_on']['cases']) | df.image.map(known).isin(config['trained_on']['sha256'])
+    seen = _cases(df).isin(config['trained_on']['cases']) | df.image.map(known).isin(config['trained_on']['sha256'])
     return pd.Series(~seen.to_numpy(), index=df.image)
 
 def test_data(

@@ -27,17 +27,17 @@ def map_layer(
 )->nn.Module: # A part of `model[0]`
     "The last outermost part of a body whose output is `stride` times smaller than the radiograph"
     if not isinstance(model, nn.Sequential): raise BoneAgeError('this model', 'is not one network', 'draw the maps of the members of an ensemble')
-    seen,depth = [],{m: name.count('.') for name,m in model[0].named_modules() if name}
+    seen,depth,side = [],{m: name.count('.') for name,m in model[0].named_modules() if name},getattr(model, 'size', None) or x.shape[-1]
     hooks = [_watch(m, seen) for m in depth]
     try:
-        with torch.no_grad(): f = model[0](x[:1].as_subclass(Tensor))
+        with torch.no_grad(): f = (model.features if hasattr(model, 'features') else model[0])(x[:1].as_subclass(Tensor))
     finally: [o.remove() for o in hooks]
     if f.ndim!=4:
         reason = 'gives one vector for a whole radiograph, so there is no map of features to weigh'
         raise BoneAgeError('this body', reason, 'use `occlusion_map`, which needs nothing but answers')
     maps = {i: (m, o.shape[-1]) for i,(m,o) in enumerate(seen) if isinstance(o, Tensor) and o.ndim==4}
-    fits = [(depth[m], -i) for i,(m,side) in maps.items() if side==-(-x.shape[-1]//stride)]
-    strides = sorted({round(x.shape[-1]/side) for _,side in maps.values()})
+    fits = [(depth[m], -i) for i,(m,o) in maps.items() if o==-(-side//stride)]
+    strides = sorted({round(side/o) for _,o in maps.values()})
     if not fits: raise BoneAgeError(f'stride {stride}', 'is not one of this body', f'use one of {", ".join(map(str, strides))}')
     return maps[-min(fits)[1]][0]
 

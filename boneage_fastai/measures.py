@@ -9,7 +9,7 @@ __all__ = ['AGE_BANDS', 'age_bands', 'predictions_table', 'cases_of', 'resample_
 
 # %% ../nbs/36_measures.ipynb #33e28b09
 import numpy as np, pandas as pd
-from .core import BoneAgeError, LabelError
+from .core import BoneAgeError, LabelError, parse_sex
 
 # %% ../nbs/36_measures.ipynb #34657bd6
 AGE_BANDS = (0, 2, 5, 8, 11, 14, 17)  # Lower ends in years; the last is open
@@ -32,6 +32,10 @@ def _numbers(df, column):
 # %% ../nbs/36_measures.ipynb #de74fd06
 _FIRST = ['image', 'case_id', 'sex', 'actual', 'predicted', 'error', 'loss']
 
+def _sex(text):
+    try: return parse_sex(text)
+    except LabelError: return 'unknown'
+
 def predictions_table(
     df:pd.DataFrame, # `actual` (or `age_months`) and `predicted` in months; perhaps `image, case_id, sex` and any others
     loss=None, # Loss of each row, shape (n,); None: the absolute error
@@ -47,7 +51,7 @@ def predictions_table(
     out = out.assign(error=out.predicted-out.actual)
     out['loss'] = out.error.abs() if loss is None else np.asarray(loss, float)
     if 'image' not in out: out['image'] = [f'row {i}' for i in out.index]
-    if 'sex' not in out: out['sex'] = 'unknown'
+    out['sex'] = out.sex.map(_sex) if 'sex' in out else 'unknown'
     if 'case_id' not in out: out['case_id'] = None
     out = out[_FIRST + [o for o in out if o not in _FIRST]]
     kept = out[out.error.notna()]

@@ -56,7 +56,8 @@ class Neighbours:
         cache=None, # File (.npz) to keep the features in; None: memory only
     ):
         dl = _training(learn) if dl is None else dl
-        self.learn,self.items,self.reader = learn,pd.DataFrame(dl.items).reset_index(drop=True),reader_of(dl.dataset)
+        items = pd.DataFrame(dl.items).reset_index(drop=True)
+        self.learn,self.items,self.reader = learn,items if 'sex' in items else items.assign(sex='unknown'),reader_of(dl.dataset)
         self.features = self._cached(dl, cache)
         self.mean = self.features.mean(0)
         self.unit,self.sexes = self._unit(self.features),self.items.sex.map(parse_sex).to_numpy()

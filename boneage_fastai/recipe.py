@@ -9,13 +9,16 @@ __all__ = ['one_cycle', 'WeightAverage', 'Sizes', 'age_weights', 'fit_boneage']
 
 # %% ../nbs/24_recipe.ipynb #f2d6c38f
 import hashlib, math, numpy as np, torch
+from dataclasses import asdict
+from pathlib import Path
 from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler
 from fastai.learner import Learner
 from fastai.torch_core import get_model
 from fastcore.foundation import L
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, _loader
 from .core import BoneAgeError
+from .data import reader_of
 
 # %% ../nbs/24_recipe.ipynb #03d442a0
 def one_cycle(
@@ -89,10 +92,23 @@ class _Frozen(Callback):
     def __init__(self, epochs): self.epochs = epochs
     def before_epoch(self): self.opt.freeze_to(-1 if self.epoch<self.epochs else 0)
 
+def _sha(lines): return hashlib.sha256('\n'.join(lines).encode()).hexdigest()
+
 def _facts(learn, **settings):
-    ages = learn.dls.train_ds.items
-    text = '\n'.join(sorted(f'{i} {a}' for i,a in zip(ages.image, ages.age_months)))
-    return settings | dict(arch=str(getattr(learn, 'arch', '')), bs=learn.dls.train.bs, data=hashlib.sha256(text.encode()).hexdigest())
+    "What must be the same for a training to go on: settings, network, preparation and data"
+    ages,model = learn.dls.train_ds.items,get_model(learn.model).state_dict()
+    rows = sorted(f'{i} {a}' for i,a in zip(ages.image, ages.age_months))
+    network = _sha(f'{k} {tuple(v.shape)}' for k,v in model.items())
+    return settings | dict(arch=str(getattr(learn, 'arch', '')), bs=learn.dls.train.bs, data=_sha(rows), network=network,
+        pretrained=str(getattr(learn, 'pretrained', '')), loss=type(learn.loss_func).__name__,
+        preparation=asdict(reader_of(learn.dls).preparation), augmentation=sorted(type(o).__name__ for o in learn.dls.train.after_batch.fs))
+
+# %% ../nbs/24_recipe.ipynb #777567f6
+def _check(learn, epochs, freeze_epochs, sizes):
+    if hasattr(learn.model, 'models'): raise BoneAgeError('an ensemble', 'cannot be trained', 'train its members')
+    if epochs<1: raise BoneAgeError(f'epochs={epochs}', 'is no training', 'ask for one or more')
+    if not 0<=freeze_epochs<=epochs: raise BoneAgeError(f'freeze_epochs={freeze_epochs}', f'does not fit {epochs} epochs', 'ask for fewer')
+    if len(sizes or [])>epochs: raise BoneAgeError(f'{len(sizes)} sizes', f'do not fit {epochs} epochs', 'ask for at most one size an epoch')
 
 def _callbacks(learn, epochs, freeze_epochs, sizes, ema):
     "The callbacks of the recipe, but for the checkpoint"
@@ -102,6 +118,11 @@ def _callbacks(learn, epochs, freeze_epochs, sizes, ema):
     return [ParamScheduler(scheds), _Frozen(freeze_epochs)] + [WeightAverage(ema)]*bool(ema) + [Sizes(sizes or [None])]*bool(sizes)
 
 # %% ../nbs/24_recipe.ipynb #197bb501
+def _same_batches(learn, file):
+    if not file.exists() or not getattr(learn.dls, 'free_bs', False): return
+    bs = torch.load(file, map_location='cpu', weights_only=False)['facts']['bs']
+    for dl in learn.dls.loaders: dl.bs = getattr(dl, 'dl', dl).bs = bs
+
 def fit_boneage(
     learn:Learner, # From `boneage_learner`
     epochs:int=8, # All in all
@@ -114,8 +135,9 @@ def fit_boneage(
     cbs=None, # More callbacks
 ):
     "Train by the default recipe, or go on with a training that was interrupted"
-    if not 0<=freeze_epochs<=epochs: raise BoneAgeError(f'freeze_epochs={freeze_epochs}', f'does not fit {epochs} epochs', 'ask for fewer')
-    settings,dl = dict(epochs=epochs, lr=lr, freeze_epochs=freeze_epochs, sizes=sizes and list(sizes), ema=ema, balance=balance),learn.dls.train
+    _check(learn, epochs, freeze_epochs, sizes)
+    if checkpoint: _same_batches(learn, Path(checkpoint)/'checkpoint.pt')
+    settings,dl = dict(epochs=epochs, lr=lr, freeze_epochs=freeze_epochs, sizes=sizes and list(sizes), ema=ema, balance=balance),_loader(learn)
     learn.unfreeze()
     rates = slice(lr/3, lr) if getattr(learn, 'pretrained', False) else lr
     learn.opt.set_hyper('lr', rates)

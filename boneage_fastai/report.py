@@ -82,6 +82,8 @@ def made_facts(
         facts |= {'Parameters': f'{sum(o.numel() for o in interp.learn.model.parameters()):,}', 'Predicted on': device}
     seen = interp.reader and interp.reader.preparation
     if seen: facts['Radiographs seen as'] = f'{seen.size}×{seen.size} pixels, fit {seen.fit}'
+    reads_at = getattr(getattr(interp.learn, 'model', None), 'size', None)
+    if seen and reads_at: facts['Radiographs seen as'] += f', read at {reads_at}×{reads_at}'
     facts['Versions'] = ', '.join(f'{o} {_version(o)}' for o in _PACKAGES) + f', Python {platform.python_version()}'
     return facts | {'Machine': f'{platform.system()} {platform.machine()}, {_cpu()}'}
 
@@ -188,10 +190,12 @@ _TEST = ('Each group is held against all others by a permutation test by case (W
 
 def _ways(t, by):
     "The groups to show: those asked for, else what the table has"
-    several = lambda o: len(group_names(t, o).drop_duplicates())>1
+    def several(o):
+        try: return len(group_names(t, o).drop_duplicates())>1
+        except BoneAgeError: return False  # Too many groups to show
     if by is not None: return [by] if isinstance(by, str) else list(by)
     some = [o for o in ('sex', 'race', 'age_band') if o in (*t, 'age_band') and several(o)]
-    return some + ([['race', 'sex']] if {'race', 'sex'}<=set(some) else [])
+    return some + ([['race', 'sex']] if {'race', 'sex'}<=set(some) and several(['race', 'sex']) else [])
 
 def _cases(t):
     "The table of all cases: HTML, and the data that it is drawn from"

@@ -10,7 +10,7 @@ __all__ = ['FORMATS', 'WINDOW', 'Preparation', 'write_whole', 'FileStore', 'Bank
 
 # %% ../nbs/10b_store.ipynb #9b20eb9e
 import json, os, numpy as np, pandas as pd
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -45,6 +45,11 @@ class Preparation:
         data = BytesIO()
         img.save(data, **_SAVE[self.suffix])
         return Image.open(data).convert('L')
+
+    @property
+    def reduced(self):
+        "For radiographs that are prepared already"
+        return replace(self, fit='pad') if self.fit=='hand' else self
 
     @property
     def suffix(self): return '.png' if self.size<=256 or self.format=='bank' else '.jpg'

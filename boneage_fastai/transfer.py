@@ -38,11 +38,14 @@ class Recalibration:
 
 # %% ../nbs/33_transfer.ipynb #d6036df2
 def recalibrate(
-    df:pd.DataFrame, # Table with `image`, `case_id`, `age_months` and `predicted` (months)
+    df:pd.DataFrame, # Table with `image`, `case_id`, `age_months` (or `actual`) and `predicted` (months)
     n:int=10, # Folds
     seed:int=42, # Of the folds
 )->pd.DataFrame: # The same with `recalibrated` (months); rows without an age are corrected by the line through all
     "Correct every prediction by the line through the other cases"
+    if 'actual' in df and 'age_months' not in df: df = df.assign(age_months=df.actual)
+    lost = [o for o in ('image', 'case_id', 'age_months', 'predicted') if o not in df]
+    if lost: raise LabelError('the table', f"has no column {', '.join(lost)}", 'pass a table of predictions, such as `interp.table()`')
     aged = df.age_months.notna() & df.predicted.notna()
     known = df[aged]
     fold = grouped_folds(known, min(n, known.case_id.nunique()), seed)
