@@ -101,7 +101,7 @@ def _facts(learn, **settings):
     network = _sha(f'{k} {tuple(v.shape)}' for k,v in model.items())
     return settings | dict(arch=str(getattr(learn, 'arch', '')), bs=learn.dls.train.bs, data=_sha(rows), network=network,
         pretrained=str(getattr(learn, 'pretrained', '')), loss=type(learn.loss_func).__name__,
-        preparation=asdict(reader_of(learn.dls).preparation), augmentation=sorted(type(o).__name__ for o in learn.dls.train.after_batch.fs))
+        preparation=asdict(reader_of(learn.dls).preparation), augmentation=sorted(type(o).__name__ for o in _loader(learn).after_batch.fs))
 
 # %% ../nbs/24_recipe.ipynb #777567f6
 def _check(learn, epochs, freeze_epochs, sizes):
