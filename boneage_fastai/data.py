@@ -52,20 +52,23 @@ class RadiographReader(Transform):
 
     def _find(self, name, folder=None):
         near,there = Path(name),Path(folder or self.folder)/name
-        found = prepared_image(there)
-        if found is None: found = prepared_image(near)
-        return there if found is None else found
+        if folder is None and near.exists(): return near, near
+        for path in (there, near):
+            found = prepared_image(path)
+            if found is not None: return found, path
+        return there, there
 
-    def _how(self, o, banked):
-        "What is prepared already is only reduced: a hand that was cut out is not looked for again"
-        made = banked or isinstance(o, (str, Path)) and any(up.name=='images' and (up.parent/'prepare.json').exists() for up in Path(o).parents)
-        return self.preparation.reduced if made else self.preparation
+    def _how(self, path):
+        "A hand that was cut out by an earlier preparation is not looked for again"
+        if self.preparation.fit!='hand': return self.preparation
+        made = next((o.parent for o in path.parents if o.name=='images' and (o.parent/'prepare.json').exists()), None)
+        return self.preparation.reduced if made and Preparation.load(made).fit=='hand' else self.preparation
 
     def encodes(self, o):
         given = o['image'] if _is_row(o) else o
-        if _is_row(o): o = self._find(given, o.get('folder')) if isinstance(given, (str, Path)) else given
-        elif isinstance(o, (str, Path)) and not Path(o).exists(): o = self._find(o)
-        return PILImageBW(self._how(o, o is not given and isinstance(o, Image.Image))(o))
+        if not isinstance(given, (str, Path)): return PILImageBW(self.preparation(given))
+        found,path = self._find(given, o.get('folder') or self.folder if _is_row(o) else None)
+        return PILImageBW(self._how(path)(found))
 
     def whole(self, items, device):
         "How to read many radiographs at once, from a bank; None: there is none"
