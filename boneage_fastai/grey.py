@@ -9,9 +9,10 @@ __all__ = ['stretch']
 
 # %% ../nbs/14_grey.ipynb #af38e563
 from torch import Tensor
-from .manual import _BLACK
 
 # %% ../nbs/14_grey.ipynb #9ed4618d
+_PADDING = 3.5/255  # Blacker than this may be padding; a fingertip may be hardly brighter
+
 def stretch(
     x:Tensor, # Radiographs in 0–1, shape (n, 1, height, width)
     low:float=0.01, # Part of the pixels that are not black below the lower end
@@ -21,7 +22,7 @@ def stretch(
     "Stretch each radiograph to its own range"
     every = max(1, x.shape[-1]//64)
     seen = x[:,:,::every,::every].flatten(1)
-    n,last = (seen<=(_BLACK+.5)/255).sum(1, keepdim=True),seen.shape[1]-1
+    n,last = (seen<_PADDING).sum(1, keepdim=True),seen.shape[1]-1
     seen = seen.sort(1).values
     first = seen.gather(1, (n+low*(last-n)).long().clamp(max=last))
     ends = [o[...,None,None] for o in (first, seen[:,round(high*last)][:,None])]

@@ -68,9 +68,9 @@ class AtlasAugment(RandTransform):
         zoom:float=0.15, # Largest change of scale as a part of 1
         shift:float=0.1, # Largest shift as part of the side
         mirror:float=0.5, # Probability of mirroring
-        gamma:float=0.4, # Largest change of the logarithm of gamma
-        contrast:float=0.3, # Largest change of contrast as a part of 1
-        brightness:float=0.15, # Largest shift of brightness, of 0–1
+        gamma:float=0.3, # Largest change of the logarithm of gamma
+        contrast:float=0.1, # Largest change of contrast as a part of 1
+        brightness:float=0.05, # Largest shift of brightness, of 0–1
         invert:float=0.02, # Probability of black and white changing places
         blur:float=0.5, # Most of the mean over 3×3 pixels; half of it the other way, which sharpens
         grain:float=0.01, # Largest standard deviation of grain, of 0–1
@@ -91,7 +91,7 @@ class AtlasAugment(RandTransform):
         x = x.as_subclass(Tensor)
         return torch.randn_like(x)*torch.rand(len(x), 1, 1, 1, device=x.device)*self.grain
 
-    def encodes(self, x:TensorImage): return expose(stretch(texture(move(x, **self.where), **self.detail)), **self.tone)
+    def encodes(self, x:TensorImage): return expose(texture(stretch(move(x, **self.where)), **self.detail), **self.tone)
 
 # %% ../nbs/14b_operators.ipynb #d63b7272
 def _boxes(x):
