@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from fastai.vision.all import ProgressCallback, set_seed
 from boneage_fastai.data import boneage_dls
-from boneage_fastai.explain import explain  # Adds `interp.explain`
 from boneage_fastai.interpret import AgeInterpretation
 from boneage_fastai.labels import grouped_folds, read_labels
 from boneage_fastai.learner import boneage_learner, fit_boneage

@@ -63,13 +63,9 @@ def _table(folder):
 
 # %% ../nbs/60_cli.ipynb #ec1040d8
 def _processes():
-    from fastai.distributed import num_distrib
+    "How many processes `accelerate launch` has started; 0 without it"
+    from fastai.torch_core import num_distrib
     return num_distrib()
-
-def _own_gpu():
-    "Each of several processes works on a GPU of its own"
-    import os, torch
-    if _processes()>1 and torch.cuda.is_available(): torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)))
 
 # %% ../nbs/60_cli.ipynb #e9d4512d
 def _prepared(a, size, fit='pad', scratch=None):
@@ -127,11 +123,12 @@ def _all_processes(learn):
 def _fit(df, folder, a):
     "The course of a training, the interpretation of its learner, and what `config.json` holds"
     from fastai.torch_core import rank_distrib, set_seed
-    _own_gpu()
     from boneage_fastai.checkpoint import Checkpoint
     from boneage_fastai.data import boneage_dls
+    from boneage_fastai.distributed import _own_gpu
     from boneage_fastai.interpret import AgeInterpretation
     from boneage_fastai.learner import boneage_learner, fit_boneage, history, save_model
+    _own_gpu()
     set_seed(a.seed)
     dls = boneage_dls(df, folder, size=a.size, bs=a.bs, fold=a.fold, sex=not a.no_sex)
     _say(f'Training {a.arch} on {len(dls.train_ds)} radiographs, {len(dls.valid_ds)} held out')

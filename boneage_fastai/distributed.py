@@ -10,16 +10,20 @@ __all__ = ['together']
 # %% ../nbs/34_distributed.ipynb #ab7f3257
 import os, torch
 from contextlib import contextmanager
+from fastai.torch_core import num_distrib
 from timm.layers import convert_sync_batchnorm
 
 # %% ../nbs/34_distributed.ipynb #b3b5baa9
-def _own_gpu(learn):
-    "Data and network of each process on a GPU of its own, with joined batch normalisation; is it the CPU?"
-    if torch.device(learn.dls.device).type=='cpu': return True
-    torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)))
+def _own_gpu():
+    "Each of several processes works on a GPU of its own"
+    if num_distrib()>1 and torch.cuda.is_available(): torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)))
+
+def _move(learn):
+    "Data and network of several processes to the GPU of each, with joined batch normalisation"
+    if num_distrib()<2 or torch.device(learn.dls.device).type=='cpu': return
+    _own_gpu()
     learn.dls.to(torch.device('cuda', torch.cuda.current_device()))
     learn.model = convert_sync_batchnorm(learn.model.to(learn.dls.device))
-    return False
 
 def _agree(loaders):
     "Of batch sizes that were chosen by free memory, all processes take the smallest"
@@ -27,6 +31,7 @@ def _agree(loaders):
     torch.distributed.all_reduce(bs, torch.distributed.ReduceOp.MIN)
     for o,n in zip(loaders, bs.tolist()): o.bs = n or None
 
+# %% ../nbs/34_distributed.ipynb #2c2cbb77
 @contextmanager
 def together(
     learn, # A learner, in every process the same
@@ -35,7 +40,8 @@ def together(
     "Train in all processes that `accelerate launch` started"
     from accelerate import DistributedDataParallelKwargs
     from fastai.distributed import DistributedDL
-    cpu,old = _own_gpu(learn),list(learn.dls.loaders)
+    _move(learn)
+    cpu,old = torch.device(learn.dls.device).type=='cpu',list(learn.dls.loaders)
     class _Shared(DistributedDL):
         def _broadcast(self, t, rank):
             t = torch.tensor(t, device=self.device)

@@ -8,7 +8,7 @@ Docs: https://OWNER.github.io/boneage_fastai/folds.html.md"""
 __all__ = ['cross_validate']
 
 # %% ../nbs/32_folds.ipynb #222524eb
-import hashlib, inspect, json, numpy as np, pandas as pd
+import inspect, json, re, numpy as np, pandas as pd
 from pathlib import Path
 from fastai.callback.progress import ProgressCallback
 from fastai.torch_core import set_seed
@@ -16,7 +16,7 @@ from .core import BoneAgeError
 from .data import boneage_dls
 from .labels import grouped_folds
 from .learner import boneage_learner, ensemble, load_model, save_model
-from .recipe import fit_boneage
+from .recipe import _sha, fit_boneage
 from .store import write_whole
 
 # %% ../nbs/32_folds.ipynb #f6594e82
@@ -33,7 +33,8 @@ def _made(df, fold, seed, kwargs):
     "What the model of a fold depends on"
     learned = df[df.age_months.notna() & (df.fold!=fold)]
     rows = sorted(f'{o.image} {o.age_months}' for o in learned.itertuples())
-    return dict(seed=seed, settings={k: str(v) for k,v in sorted(kwargs.items()) if k!='cbs'}, radiographs=hashlib.sha256('\n'.join(rows).encode()).hexdigest())
+    settings = {k: re.sub(r' at 0x\w+', '', str(v)) for k,v in sorted(kwargs.items()) if k!='cbs'}
+    return dict(seed=seed, settings=settings, radiographs=_sha(rows))
 
 def _train(df, path, fold, folder, seed, kwargs):
     "The model of one fold: read if it is there, trained if not"

@@ -218,6 +218,16 @@ def error_histogram(self:AgeInterpretation, **kwargs)->pd.DataFrame: # `low, hig
     "The table behind `plot_errors`"
     return plots.error_histogram(self.table(), **kwargs)
 
+# %% ../nbs/40_interpret.ipynb #0a81e274
+@patch
+def explain(
+    self:AgeInterpretation,
+    i:int, # Which radiograph: its index in `table()`, as `worst()` shows it
+    *args, **kwargs, # Of `explain`: `neighbours`, `k`, `film`
+): # An `Explanation`, with `table`, `verdict`, `causes` and `plot()`
+    "Lay out what is known about one prediction"
+    return import_module('boneage_fastai.explain').explain(self, i, *args, **kwargs)
+
 # %% ../nbs/40_interpret.ipynb #24809858
 @patch
 def report(

@@ -13,6 +13,7 @@ import copy, numpy as np, torch, torch.nn.functional as F
 from PIL import Image
 from torch import nn, Tensor
 from .core import BoneAgeError
+from .model import BoneAgeModel
 from .radiograph import Geometry
 
 # %% ../nbs/41_maps.ipynb #0eb88838
@@ -26,11 +27,11 @@ def map_layer(
     stride:int=4, # Pixels of the radiograph that one pixel of the map stands for
 )->nn.Module: # A part of `model[0]`
     "The last outermost part of a body whose output is `stride` times smaller than the radiograph"
-    if not isinstance(model, nn.Sequential): raise BoneAgeError('this model', 'is not one network', 'draw the maps of the members of an ensemble')
-    seen,depth,side = [],{m: name.count('.') for name,m in model[0].named_modules() if name},getattr(model, 'size', None) or x.shape[-1]
+    if not isinstance(model, BoneAgeModel): raise BoneAgeError('this model', 'is not one network', 'draw the maps of the members of an ensemble')
+    seen,depth,side = [],{m: name.count('.') for name,m in model[0].named_modules() if name},model.size or x.shape[-1]
     hooks = [_watch(m, seen) for m in depth]
     try:
-        with torch.no_grad(): f = (model.features if hasattr(model, 'features') else model[0])(x[:1].as_subclass(Tensor))
+        with torch.no_grad(): f = model.features(x[:1])
     finally: [o.remove() for o in hooks]
     if f.ndim!=4:
         reason = 'gives one vector for a whole radiograph, so there is no map of features to weigh'
