@@ -111,9 +111,9 @@ def _quiet(learn):
 @contextmanager
 def _all_processes(learn):
     "Under `accelerate launch` the processes train together, and part afterwards"
+    if _processes()<2: return (yield)
     import os
     from fastai.distributed import teardown_distrib
-    if _processes()<2: return (yield)
     from boneage_fastai.distributed import together
     with together(learn): yield
     teardown_distrib()
