@@ -183,6 +183,14 @@ def test_torchvision_body(data):
     learn = boneage_learner(boneage_dls(data[1], data[0]/'prepared', bs=8, num_workers=0), mobilenet_v3_small, pretrained=False)
     assert learn.model(*learn.dls.one_batch()[:2]).shape==(8, 1)
 
+def test_transformer_reads_at_one_size(atlas, tmp_path):
+    "Most transformers have a fixed size, so the default sizes leave them alone"
+    df = prepare(atlas/'atlas', tmp_path/'prepared', size=160, verbose=False)
+    learn = boneage_learner(boneage_dls(df.head(16), tmp_path/'prepared', bs=8, num_workers=0), 'test_vit', pretrained=False)
+    learn.remove_cb(learn.progress)
+    fit_boneage(learn, 2)
+    assert learn.model.size is None and len(history(learn))==2
+
 def test_size_is_928(data):
     "Originals that were never prepared are read at 928 unless another size is asked for"
     path,df = data
