@@ -1,16 +1,16 @@
 """From RSNA at 100 pixels to the Atlas: how the preparation decides.
 
-    BONEAGE_RADIOGRAPHS=data python benchmarks/transfer.py MODEL              # a model of `boneage train` on RSNA at 100 pixels
+    BONEAGE_RADIOGRAPHS=data python benchmarks/transfer.py MODEL [MODEL ...]  # of `boneage train` on RSNA at 100 pixels; several answer with their mean
 
 Scores the labelled Atlas radiographs, brought to 100 pixels as the RSNA images were (squashed, nearest neighbour) and properly (squashed, averaged; and padded), then to the
 model's size; each also with a linear recalibration, cross-validated. One view and four. Writes benchmarks/results/transfer.json."""
-import argparse, json, os, tempfile
+import argparse, json, os
 from pathlib import Path
 import numpy as np, pandas as pd
 from fastai.vision.all import ProgressCallback
 from PIL import Image
 from boneage_fastai.labels import read_labels
-from boneage_fastai.learner import load_model
+from boneage_fastai.learner import ensemble, load_model
 from boneage_fastai.radiograph import open_radiograph
 from boneage_fastai.transfer import recalibrate
 
@@ -24,7 +24,7 @@ def brought(img, way):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('model', type=Path)
+    p.add_argument('models', type=Path, nargs='+')
     p.add_argument('--name', default='', help='what to call it in the results')
     a = p.parse_args()
     data,found = Path(os.environ['BONEAGE_RADIOGRAPHS'])/'atlas',[]
@@ -35,15 +35,15 @@ def main():
     films = [open_radiograph(names[Path(o).stem]) for o in df.image]
     case = df.case_id if 'case_id' in df else df.image
     for views in False,True:
-        learn,config = load_model(a.model, views=views)
-        learn.remove_cb(ProgressCallback)
-        size = config['size']
+        learners,configs = zip(*map(load_model, a.models))
+        learn = ensemble(learners, views=views).remove_cb(ProgressCallback)
+        size = configs[0]['size']
         for way in 'squashed, nearest','squashed, averaged','padded, averaged':
             rows = [dict(image=np.asarray(brought(o, way).resize((size, size), Image.Resampling.BILINEAR)), sex=s) for o,s in zip(films, df.sex)]
             months = learn.get_preds(dl=learn.dls.test_dl(rows, bs=16, num_workers=0))[0].flatten().numpy()
             t = recalibrate(df.assign(predicted=months, case_id=case.fillna(df.image).astype(str)))
             error = lambda o: float((t[o]-t.age_months).abs().mean())
-            found.append(dict(model=a.name or a.model.name, size=size, way=way, views=4 if views else 1, n=len(t), mae=error('predicted'), recalibrated=error('recalibrated'),
+            found.append(dict(model=a.name or a.models[0].name, size=size, way=way, views=4 if views else 1, n=len(t), mae=error('predicted'), recalibrated=error('recalibrated'),
                 bias=float((t.predicted-t.age_months).mean()), median=float((t.age_months-t.age_months.median()).abs().mean())))
             print({k: round(v, 2) if isinstance(v, float) else v for k,v in found[-1].items()}, flush=True)
     out = Path(__file__).parent/'results'/'transfer.json'

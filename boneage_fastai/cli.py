@@ -113,9 +113,9 @@ def _all_processes(learn):
     "Under `accelerate launch` the processes train together, and part afterwards"
     if _processes()<2: return (yield)
     import os
-    from fastai.distributed import teardown_distrib
     from boneage_fastai.distributed import together
     with together(learn): yield
+    from fastai.distributed import teardown_distrib
     teardown_distrib()
     del os.environ['WORLD_SIZE']
 

@@ -12,6 +12,7 @@ import os, torch
 from contextlib import contextmanager
 from fastai.torch_core import num_distrib
 from timm.layers import convert_sync_batchnorm
+from .core import BoneAgeError
 
 # %% ../nbs/34_distributed.ipynb #b3b5baa9
 def _own_gpu():
@@ -38,7 +39,8 @@ def together(
     **kwargs, # For `learn.distrib_ctx`
 ): # The learner, for a `with`
     "Train in all processes that `accelerate launch` started"
-    from accelerate import DistributedDataParallelKwargs
+    try: from accelerate import DistributedDataParallelKwargs
+    except ImportError: raise BoneAgeError('several processes', 'need accelerate', "run `pip install 'boneage_fastai[multigpu]'`") from None
     from fastai.distributed import DistributedDL
     _move(learn)
     cpu,old = torch.device(learn.dls.device).type=='cpu',list(learn.dls.loaders)

@@ -11,7 +11,7 @@ __all__ = ['stretch']
 from torch import Tensor
 
 # %% ../nbs/14_grey.ipynb #9ed4618d
-_PADDING = 3.5/255  # Blacker than this may be padding; a fingertip may be hardly brighter
+_PADDING = 3.47/255  # Blacker than this may be padding; a fingertip may be hardly brighter; no simple mixture of two grey values hits it
 
 def stretch(
     x:Tensor, # Radiographs in 0–1, shape (n, 1, height, width)

@@ -38,7 +38,7 @@ def map_layer(
         raise BoneAgeError('this body', reason, 'use `occlusion_map`, which needs nothing but answers')
     maps = {i: (m, o.shape[-1]) for i,(m,o) in enumerate(seen) if isinstance(o, Tensor) and o.ndim==4}
     fits = [(depth[m], -i) for i,(m,o) in maps.items() if o==-(-side//stride)]
-    strides = sorted({round(side/o) for _,o in maps.values()})
+    strides = sorted({2**round(np.log2(side/o)) for _,o in maps.values()})
     if not fits: raise BoneAgeError(f'stride {stride}', 'is not one of this body', f'use one of {", ".join(map(str, strides))}')
     return maps[-min(fits)[1]][0]
 
