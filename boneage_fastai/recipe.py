@@ -79,9 +79,9 @@ def default_sizes(
     size:int, # Side in pixels of the prepared radiographs
     epochs:int=12, # Of the training; it has at most one size an epoch
 )->list: # Sides in pixels
-    "About 0.6, 0.8 and 1 times that of the radiographs, or where they are small of up to a quarter more; multiples of 32"
+    "About 0.6, 0.8 and 1 times that of the radiographs, or where they are small of up to a quarter more; none below 96 but the last"
     last = max(size, min(160, size*5//4//32*32))
-    return [*(max(32, round(last*o/32)*32) for o in (0.6, 0.8)), last][-epochs:]
+    return sorted({max(min(96, last), round(last*o/32)*32) for o in (0.6, 0.8)} | {last})[-epochs:]
 
 # %% ../nbs/24_recipe.ipynb #a0d45d39
 def age_weights(
