@@ -8,11 +8,13 @@ PREPARED is RSNA at 128 pixels, as a bank. The default reads at 96, 128, then 16
 import argparse, json, time
 from pathlib import Path
 import pandas as pd, torch
+from scipy.stats import spearmanr
 from fastai.vision.all import ProgressCallback, default_device, set_seed
 from boneage_fastai.data import boneage_dls
 from boneage_fastai.labels import grouped_folds, read_labels
 from boneage_fastai.learner import boneage_learner, ensemble, fit_boneage, mae
-from boneage_fastai.operators import AtlasAugment
+from boneage_fastai.ensemble import VIEWS
+from boneage_fastai.operators import AtlasAugment, move
 
 OUT = Path(__file__).parent/'results'/'ablation.jsonl'
 BASE = dict(pretrained='offline', sex=True, loss='l1', head='regression', augs=True, ema=.05, freeze_epochs=0, balance=0., sizes=None)
@@ -29,6 +31,17 @@ class Flat:
     def __init__(self, loss): self.loss = loss
     def __call__(self, preds, targs): return self.loss(preds.flatten(), targs.flatten().as_subclass(torch.Tensor))
 
+def spread(learn, preds, truth):
+    "How well a reading's own spread ranks the errors (Spearman's correlation), by the bins of the head or by the four views"
+    model,out = learn.model.eval(),[]
+    for x,sex,_ in learn.dls.valid:
+        with torch.no_grad():
+            if hasattr(model[1], 'distribution'):
+                p,c = model[1].distribution(model.features(x), sex),model[1].centres
+                out.append((p@c**2-(p@c)**2).clamp(min=0).sqrt())
+            else: out.append(torch.cat([model(move(x, turn, mirror=float(flip)), sex) for turn,flip in VIEWS], 1).std(1))
+    return float(spearmanr(torch.cat(out).cpu(), (preds.flatten()-truth).abs()).statistic)
+
 def run(df, folder, name, seed, a):
     o = BASE | GRID[name]
     set_seed(seed)
@@ -40,6 +53,7 @@ def run(df, folder, name, seed, a):
     with learn.no_logging(): fit_boneage(learn, a.epochs, freeze_epochs=o['freeze_epochs'], sizes=o['sizes'], ema=o['ema'], balance=o['balance'])
     preds,truth = learn.get_preds()
     found = dict(mae=mae(preds, truth), seconds=round(time.time()-start))
+    if name in ('default', 'distribution head'): found['spread'] = spread(learn, preds, truth)
     if name=='default': found |= dict(views=mae(ensemble([learn], views=True).get_preds()[0], truth), preds=preds.flatten().tolist(), truth=truth.tolist())
     return found
 
