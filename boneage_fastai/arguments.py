@@ -61,7 +61,7 @@ def _add_recipe(p):
     p.add_argument('--freeze-epochs', type=int, default=0, help='epochs in which only the head learns, of those (default %(default)s)')
     p.add_argument('--sizes', type=_sizes, metavar='464,696,928', help='sides in pixels to read at, in equal parts of the training (default: small first)')
     p.add_argument('--ema', type=float, default=.05, help='part of the training to average the weights over; 0: none (default %(default)s)')
-    p.add_argument('--balance', type=float, default=0., help='0: ages as they are, 1: every year alike (default %(default)s)')
+    p.add_argument('--balance', type=float, default=.5, help='0: ages as they are, 1: every year alike (default %(default)s)')
     p.add_argument('--precision', choices=['fp32', 'fp16', 'bf16'], help='without it by the device')
 
 # %% ../nbs/55_arguments.ipynb #4d723f92

@@ -217,7 +217,7 @@ def _demo(a):
     from boneage_fastai.prepare import prepare
     out = Path(a.out)
     t = argparse.Namespace(arch='resnet10t', pretrained=False, epochs=a.epochs, lr=2e-3, size=None, bs=16, fold=0, no_sex=False, seed=42, out=out/'model',
-        head='regression', freeze_epochs=0, sizes=None, ema=.05, balance=0., precision=None)
+        head='regression', freeze_epochs=0, sizes=None, ema=.05, balance=.5, precision=None)
     with redirect_stdout(sys.stderr):
         _say(f'1/5 Drawing {a.n} phantoms (synthetic hands) in {out/"atlas"}')
         make_phantom_atlas(out/'atlas', n=a.n, size=192)

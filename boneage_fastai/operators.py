@@ -25,15 +25,18 @@ def move(
     right=0., # Shift to the right as part of the width, number or shape (n,)
     down=0., # Shift downwards as part of the height, number or shape (n,)
     mirror=0., # 1: mirror left and right, number or shape (n,)
-)->Tensor: # Same shape; the edge goes on where nothing was
-    "Turn, scale, shift and mirror in one resampling"
+    aspect=1., # Width through height that a square of the radiograph gets, before it is turned; number or shape (n,)
+    size:int=None, # Side of the result in pixels; None: as it is
+)->Tensor: # Shape (n, 1, size, size); the edge goes on where nothing was
+    "Stretch, turn, scale, shift and mirror in one resampling"
     n = len(x)
     each = lambda o: torch.as_tensor(o, dtype=torch.float32, device=x.device).expand(n)
-    angle,zoom,right,down,mirror = map(each, (angle, zoom, right, down, mirror))
+    angle,zoom,right,down,mirror,aspect = map(each, (angle, zoom, right, down, mirror, aspect))
     a = torch.deg2rad(angle)
     c,s,side = torch.cos(a)/zoom, torch.sin(a)/zoom, 1-2*mirror
     theta = torch.stack([torch.stack([side*c, -side*s, side*(-2*right*c + 2*down*s)], 1), torch.stack([s, c, -2*right*s - 2*down*c], 1)], 1)
-    grid = F.affine_grid(theta, list(x.shape), align_corners=False)
+    theta = theta*torch.stack([aspect**-.5, aspect**.5], 1)[...,None]
+    grid = F.affine_grid(theta, [n, 1, size or x.shape[-2], size or x.shape[-1]], align_corners=False)
     return F.grid_sample(x.float(), grid, padding_mode='border', align_corners=False)
 
 def texture(
@@ -63,9 +66,11 @@ def expose(
 class AtlasAugment(RandTransform):
     "Turn, move, scale, mirror, blur and expose every radiograph of a training batch anew"
     order,split_idx = 50,0
+    size = 0  # Side in pixels that the network reads at: smaller radiographs are brought to it in the same resampling
     def __init__(self,
         rotate:float=20., # Largest turn in degrees, either way
         zoom:float=0.15, # Largest change of scale as a part of 1
+        aspect:float=0.2, # Largest change of the logarithm of width through height
         shift:float=0.1, # Largest shift as part of the side
         mirror:float=0.5, # Probability of mirroring
         gamma:float=0.3, # Largest change of the logarithm of gamma
@@ -83,13 +88,14 @@ class AtlasAugment(RandTransform):
         x = b[0] if isinstance(b, (tuple, list)) else b
         r = lambda most: (torch.rand(len(x), device=x.device)*2-1)*most
         p = lambda chance: (torch.rand(len(x), device=x.device)<chance).float()
-        self.where = dict(angle=r(self.rotate), zoom=1+r(self.zoom), right=r(self.shift), down=r(self.shift), mirror=p(self.mirror))
+        self.where = dict(angle=r(self.rotate), zoom=1+r(self.zoom), right=r(self.shift), down=r(self.shift), mirror=p(self.mirror),
+            aspect=r(self.aspect).exp(), size=max(self.size, x.shape[-1]))
         self.detail = dict(blur=torch.rand(len(x), device=x.device)*1.5*self.blur-0.5*self.blur, grain=self._grain(x))
         self.tone = dict(gamma=r(self.gamma).exp(), contrast=1+r(self.contrast), brightness=r(self.brightness), invert=p(self.invert))
 
     def _grain(self, x):
-        x = x.as_subclass(Tensor)
-        return torch.randn_like(x)*torch.rand(len(x), 1, 1, 1, device=x.device)*self.grain
+        side = self.where['size']
+        return torch.randn(len(x), 1, side, side, device=x.device)*torch.rand(len(x), 1, 1, 1, device=x.device)*self.grain
 
     def encodes(self, x:TensorImage): return expose(texture(stretch(move(x, **self.where)), **self.detail), **self.tone)
 

@@ -19,6 +19,7 @@ from fastcore.foundation import L
 from .checkpoint import Checkpoint, _loader
 from .core import BoneAgeError
 from .data import reader_of
+from .operators import AtlasAugment
 
 # %% ../nbs/24_recipe.ipynb #03d442a0
 def one_cycle(
@@ -73,7 +74,10 @@ class Sizes(Callback):
     ):
         self.sizes = list(sizes)
 
-    def before_epoch(self): get_model(self.model).size = self.sizes[self.epoch*len(self.sizes)//self.n_epoch]
+    def before_epoch(self):
+        get_model(self.model).size = size = self.sizes[self.epoch*len(self.sizes)//self.n_epoch]
+        for o in _loader(self.learn).after_batch.fs:
+            if isinstance(o, AtlasAugment): o.size = size
 
 def default_sizes(
     size:int, # Side in pixels of the prepared radiographs
@@ -142,7 +146,7 @@ def fit_boneage(
     freeze_epochs:int=0, # Epochs in which only the head learns, of those
     sizes=None, # Sides in pixels that the model reads at, for equal parts of the training; None: `default_sizes`
     ema:float=0.05, # Part of the training to average the weights over; 0: no averaging
-    balance:float=0., # Ages in balance: 0 as they are, 1 every year alike
+    balance:float=0.5, # Ages in balance: 0 as they are, 1 every year alike
     checkpoint=None, # Folder to go on from, and to note every epoch in
     cbs=None, # More callbacks
 ):
