@@ -17,10 +17,10 @@ from boneage_fastai.ensemble import VIEWS
 from boneage_fastai.operators import AtlasAugment, move
 
 OUT = Path(__file__).parent/'results'/'ablation.jsonl'
-BASE = dict(pretrained='offline', sex=True, loss='l1', head='regression', augs=True, ema=.05, freeze_epochs=0, balance=0., sizes=None)
+BASE = dict(pretrained='offline', sex=True, loss='l1', head='regression', augs=True, ema=.05, freeze_epochs=0, balance=.5, sizes=None, bs=32)
 GRID = {'default': {}, 'random weights': dict(pretrained=False), 'no sex': dict(sex=False), 'squared error': dict(loss='l2'), 'smooth L1 (12 months)': dict(loss='smooth'),
     'distribution head': dict(head='distribution'), 'no augmentation': dict(augs=False), 'geometry only': dict(augs='geometry'), 'no weight average': dict(ema=0),
-    'one frozen epoch': dict(freeze_epochs=1), 'ages in balance': dict(balance=.5), **{f'{o} pixels': dict(sizes=[o]) for o in (96, 128, 160, 192)}}
+    'one frozen epoch': dict(freeze_epochs=1), 'ages as they come': dict(balance=0.), 'batches of 64': dict(bs=64), **{f'{o} pixels': dict(sizes=[o]) for o in (96, 128, 160, 192)}}
 
 def loss_of(name):
     if name=='l1': return None
@@ -46,7 +46,7 @@ def run(df, folder, name, seed, a):
     o = BASE | GRID[name]
     set_seed(seed)
     augs = [AtlasAugment(gamma=0, contrast=0, brightness=0, invert=0, blur=0, grain=0)] if o['augs']=='geometry' else o['augs']
-    dls = boneage_dls(df, folder, bs=64, sex=o['sex'], augs=augs)
+    dls = boneage_dls(df, folder, bs=o['bs'], sex=o['sex'], augs=augs)
     loss = loss_of(o['loss'])
     learn = boneage_learner(dls, 'tf_efficientnet_lite0', o['pretrained'], sex=o['sex'], head=o['head'], loss_func=loss and Flat(loss)).remove_cb(ProgressCallback)
     start = time.time()

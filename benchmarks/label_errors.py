@@ -34,7 +34,7 @@ def main():
     df = plant(df[df.age_months.notna()].reset_index(drop=True), a.share, a.shift, a.seed)
     df['fold'] = grouped_folds(df, seed=42)
     set_seed(a.seed)
-    learn,start = boneage_learner(boneage_dls(df, a.folder, bs=64), 'tf_efficientnet_lite0', 'offline').remove_cb(ProgressCallback),time.time()
+    learn,start = boneage_learner(boneage_dls(df, a.folder), 'tf_efficientnet_lite0', 'offline').remove_cb(ProgressCallback),time.time()
     fit_boneage(learn, a.epochs, checkpoint=Path(tempfile.gettempdir())/f'label_errors_{a.seed}_{a.epochs}')
     held,near,interp = learn.dls.valid_ds.items.reset_index(drop=True),Neighbours(learn),AgeInterpretation.from_learner(learn)
     t = interp.table()

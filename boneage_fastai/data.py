@@ -177,7 +177,7 @@ def _found(df, folder):
     return df[df.image.notna()].reset_index(drop=True)
 
 # %% ../nbs/20_data.ipynb #6182d5a5
-def _batch_size(size): return int(np.clip(64*(256/size)**2, 4, 64))
+def _batch_size(size): return int(np.clip(64*(256/size)**2, 4, 32))
 
 def _workers(size, path):
     "Worker processes cost more than they bring for a bank and for small images, and do not start on Windows or macOS"

@@ -174,7 +174,7 @@ def memory_batch(
     precision:str, # `fp32`, `fp16` or `bf16`
     free:int, # Bytes that are free
     n:int=10**9, # Radiographs to train on; an epoch is to have 32 steps or more
-)->int: # 2 to 64
+)->int: # 2 to 32: of larger batches an epoch has fewer, and the network learns less in it
     "How many radiographs fit: 80 % of what is free, by one and a half times what one film saves"
     fits = (0.8*free-16*sum(o.numel() for o in model.parameters()))/(1.5*film_memory(model, size, precision))
-    return int(min(64, max(2, min(fits, n//32))))
+    return int(min(32, max(2, min(fits, n//32))))
