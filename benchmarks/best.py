@@ -1,36 +1,57 @@
 """The best reading of the held-out fold: several models, each in four views, averaged.
 
-    python benchmarks/best.py PREPARED MODEL [MODEL ...]      # folders of `boneage train --fold 0`; writes benchmarks/results/best.json
+    python benchmarks/best.py PREPARED [MODEL ...]        # folders of `boneage train --fold 0`; adds to benchmarks/results/best.csv and best.json
 
-Radiographs are read that no model of the ensemble has seen, by case and by file; models are added in the order given."""
-import argparse, json
+The models may be trained one at a time and in different places: what is kept of each is its reading of every radiograph of the fold, in one view and in four, in the order of the table.
+A model that has seen one of them, by case or by file, is refused. Prints the models that are there, and the error of their mean as they are added."""
+import argparse, hashlib, json
 from pathlib import Path
-import numpy as np
+import pandas as pd
 from fastai.vision.all import ProgressCallback
-from boneage_fastai.labels import read_labels
+from boneage_fastai.labels import grouped_folds, read_labels
 from boneage_fastai.learner import load_model, test_data, unseen
+
+TABLE,FACTS = (Path(__file__).parent/'results'/f'best.{o}' for o in ('csv', 'json'))
 
 def read(path, df, folder, views):
     learn = load_model(path, views=views)[0].remove_cb(ProgressCallback)
-    return learn.get_preds(dl=test_data(learn, df, folder))[0].flatten().numpy()
+    return learn.get_preds(dl=test_data(learn, df, folder))[0].flatten().numpy().round(2)
+
+def held_out(folder):
+    "The radiographs of fold 0, and what tells whether they are the same"
+    df = read_labels(folder/'labels.csv', verbose=False)
+    df = df[df.age_months.notna()].reset_index(drop=True)
+    df = df[grouped_folds(df, seed=42)==0].reset_index(drop=True)
+    return df, hashlib.sha256('\n'.join(df.image).encode()).hexdigest()
+
+def add(found, path, df, folder):
+    "The readings of one more model, and its settings"
+    config = json.loads((path/'config.json').read_text())
+    seen = ~unseen(df, folder, config)
+    if seen.any(): raise SystemExit(f'{path}: {seen.sum()} of {len(df)} radiographs were trained on')
+    for n,views in ((1, False), (4, True)): found[f'{path.name} {n}'] = read(path, df, folder, views)
+    return {k: config.get(k) for k in ('arch', 'head', 'epochs', 'seed', 'reads_at', 'n_train')}
+
+def scores(found, models, ages):
+    "MAE of each model in one view and in four, and of the mean of the four views of all up to it"
+    mae = lambda o: float((o-ages).abs().mean())
+    names = list(models)
+    return {m: models[m] | dict(one_view=mae(found[f'{m} 1']), four_views=mae(found[f'{m} 4']), ensemble=mae(found[[f'{o} 4' for o in names[:i]]].mean(axis=1)))
+        for i,m in enumerate(names, 1)}
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('folder', type=Path)
-    p.add_argument('models', type=Path, nargs='+')
+    p.add_argument('models', type=Path, nargs='*')
     a = p.parse_args()
-    df = read_labels(a.folder/'labels.csv', verbose=False)
-    df = df[df.age_months.notna()]
-    configs = [json.loads((o/'config.json').read_text()) for o in a.models]
-    for c in configs: df = df[df.image.map(unseen(df, a.folder, c))]
-    df,mae = df.reset_index(drop=True),lambda o: float(np.abs(o-df.age_months).mean())
-    found,sum_ = [],0
-    for i,(path,c) in enumerate(zip(a.models, configs), 1):
-        one,four = read(path, df, a.folder, False),read(path, df, a.folder, True)
-        sum_ = sum_+four
-        default = (c['arch'], c.get('epochs'), c['reads_at'])==('tf_efficientnet_lite0', 12, 160)
-        found.append({k: c.get(k) for k in ('arch', 'epochs', 'seed', 'reads_at')} | dict(default=default, one_view=mae(one), four_views=mae(four), ensemble=mae(sum_/i), n=len(df)))
-        print({k: round(v, 2) if isinstance(v, float) else v for k,v in found[-1].items()}, flush=True)
-    (Path(__file__).parent/'results'/'best.json').write_text(json.dumps(found, indent=1)+'\n')
+    found,facts = (pd.read_csv(TABLE), json.loads(FACTS.read_text())) if TABLE.exists() else (pd.DataFrame(), {})
+    df,fold = held_out(a.folder)
+    if facts and facts['fold']!=fold: raise SystemExit(f'{a.folder}: another fold than that of {TABLE.name}')
+    models = facts.get('models', {})
+    for o in a.models: models[o.name] = add(found, o, df, a.folder)
+    models = scores(found, models, df.age_months)
+    found.to_csv(TABLE, index=False)
+    FACTS.write_text(json.dumps(dict(fold=fold, n=len(df), models=models), indent=1)+'\n')
+    print(pd.DataFrame(models).T.to_string())
 
 if __name__=='__main__': main()
