@@ -30,7 +30,8 @@ def add(found, path, df, folder):
     seen = ~unseen(df, folder, config)
     if seen.any(): raise SystemExit(f'{path}: {seen.sum()} of {len(df)} radiographs were trained on')
     for n,views in ((1, False), (4, True)): found[f'{path.name} {n}'] = read(path, df, folder, views)
-    return {k: config.get(k) for k in ('arch', 'head', 'epochs', 'seed', 'reads_at', 'n_train')}
+    head = 'distribution' if hasattr(load_model(path)[0].model[1], 'distribution') else 'regression'
+    return {k: config[k] for k in ('arch', 'epochs', 'seed', 'reads_at', 'n_train')} | dict(head=head)
 
 def scores(found, models, ages):
     "MAE of each model in one view and in four, and of the mean of the four views of all up to it"
