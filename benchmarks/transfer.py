@@ -14,6 +14,17 @@ from boneage_fastai.learner import ensemble, load_model
 from boneage_fastai.radiograph import open_radiograph
 from boneage_fastai.transfer import recalibrate
 
+WAYS = 'squashed, nearest','squashed, averaged','padded, averaged'
+
+def atlas():
+    "The labelled radiographs of the Atlas: table and opened films"
+    data = Path(os.environ['BONEAGE_RADIOGRAPHS'])/'atlas'
+    parts = [read_labels(data/f'{o}.csv', verbose=False) for o in ('originals', 'reduced')]
+    df = pd.concat(parts, ignore_index=True)
+    df = df[df.age_months.notna()].drop_duplicates('image').reset_index(drop=True)
+    names = {o.stem: o for part in ('reduced', 'originals') for o in (data/part).rglob('*.jpg')}
+    return df, [open_radiograph(names[Path(o).stem]) for o in df.image]
+
 def brought(img, way):
     "A radiograph at 100 pixels"
     if way=='padded, averaged':
@@ -27,18 +38,13 @@ def main():
     p.add_argument('models', type=Path, nargs='+')
     p.add_argument('--name', default='', help='what to call it in the results')
     a = p.parse_args()
-    data,found = Path(os.environ['BONEAGE_RADIOGRAPHS'])/'atlas',[]
-    parts = [read_labels(data/f'{o}.csv', verbose=False).assign(part=o) for o in ('originals', 'reduced')]
-    df = pd.concat(parts, ignore_index=True)
-    df = df[df.age_months.notna()].drop_duplicates('image').reset_index(drop=True)
-    names = {o.stem: o for part in ('reduced', 'originals') for o in (data/part).rglob('*.jpg')}
-    films = [open_radiograph(names[Path(o).stem]) for o in df.image]
+    (df,films),found = atlas(),[]
     case = df.case_id if 'case_id' in df else df.image
     for views in False,True:
         learners,configs = zip(*map(load_model, a.models))
         learn = ensemble(learners, views=views).remove_cb(ProgressCallback)
         size = configs[0]['size']
-        for way in 'squashed, nearest','squashed, averaged','padded, averaged':
+        for way in WAYS:
             rows = [dict(image=np.asarray(brought(o, way).resize((size, size), Image.Resampling.BILINEAR)), sex=s) for o,s in zip(films, df.sex)]
             months = learn.get_preds(dl=learn.dls.test_dl(rows, bs=16, num_workers=0))[0].flatten().numpy()
             t = recalibrate(df.assign(predicted=months, case_id=case.fillna(df.image).astype(str)))
