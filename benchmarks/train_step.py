@@ -2,7 +2,7 @@
 
     python benchmarks/train_step.py                          # CPU: lite0 at 128, resnet18 at 928
     python benchmarks/train_step.py --device cuda            # GPU: resnet34, convnext_tiny, tf_efficientnetv2_s at 928
-    python benchmarks/train_step.py --device cuda --usual    # and the usual fastai recipe beside resnet34: fp32, RGB, Resize(928) of originals
+    python benchmarks/train_step.py [--device cuda] --usual  # and the usual fastai recipe beside the first at 928: fp32, RGB, Resize(928) of originals
 
 Phantoms; random weights. Augmentation, bookkeeping and the optimiser's step are included in ours; the ceiling is forward, backward and step with the same
 precision and optimiser. The two take turns; the median of their ratios is given. On a GPU also: waits for the device per step, peak memory per film, and what that makes for a 16 GB card."""
@@ -70,12 +70,12 @@ def measure(df, folder, arch, size, bs, steps, a):
             found |= dict(peak_mb=each/1e6, largest_on_16gb=int((14e9-base)/each), waits=waits(learn))
     return found
 
-def usual(df, folder, a, bs, steps):
+def usual(df, folder, arch, bs, steps, a):
     "Films a second of the usual recipe"
     rows = pd.concat([df]*(-(-bs*steps//len(df))), ignore_index=True)[:bs*steps]
     block = DataBlock((ImageBlock, RegressionBlock), get_x=ColReader('image', pref=f'{folder}/'), get_y=ColReader('age_months'),
         splitter=lambda o: (list(range(len(o))), [0]), item_tfms=Resize(928), batch_tfms=aug_transforms())
-    learn = vision_learner(block.dataloaders(rows, bs=bs, num_workers=2), 'resnet34', pretrained=False, loss_func=L1LossFlat(), n_out=1)
+    learn = vision_learner(block.dataloaders(rows, bs=bs, num_workers=2), arch, pretrained=False, loss_func=L1LossFlat(), n_out=1)
     with learn.no_bar(), learn.no_logging(): return max(training(learn, a.device) for _ in range(2))
 
 def main():
@@ -99,8 +99,8 @@ def main():
         for arch,size,bs,steps in [o for o in plan if a.arch in (None, o[0])]:
             found.append(measure(bank, tmp/'bank', arch, size, bs, steps, a))
             print({k: round(v, 1) if isinstance(v, float) else v for k,v in found[-1].items()}, flush=True)
-            if a.usual and arch=='resnet34':
-                found[-1]['usual'] = usual(df, tmp/'atlas', a, bs, steps)
+            if a.usual and arch.startswith('resnet'):
+                found[-1]['usual'] = usual(df, tmp/'atlas', arch, bs, steps, a)
                 print(f"usual fastai recipe: {found[-1]['usual']:.1f} films a second, ours {found[-1]['films']/found[-1]['usual']:.1f} × that")
             old = json.loads(out.read_text()) if out.exists() else {}
             kept = [o for o in old.get('runs', []) if old.get('device')==name and o['arch'] not in [f['arch'] for f in found]]
