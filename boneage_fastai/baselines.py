@@ -73,10 +73,11 @@ def _ends(low, high, form='.1f'): return f'95 % interval {low:{form}} to {high:{
 
 def _versus(o):
     "The model beside a baseline, from a row of `baselines`"
-    shown = f'{abs(o.gain):.1f} months ({_ends(o.gain_low, o.gain_high)})'
-    noise = not o.gain_low==o.gain_low or o.gain_low<=0<=o.gain_high
-    if noise: return f'The difference of {o.gain:+.1f} months ({_ends(o.gain_low, o.gain_high, "+.1f")}) is no more than noise'
-    return f'The model is {"better" if o.gain>0 else "worse"} by {shown}'
+    low,high = o.gain_low,o.gain_high
+    noise = not low==low or low<=0<=high
+    if noise: return f'The difference of {o.gain:+.1f} months ({_ends(low, high, "+.1f")}) is no more than noise'
+    if o.gain<0: low,high = -high,-low
+    return f'The model is {"better" if o.gain>0 else "worse"} by {abs(o.gain):.1f} months ({_ends(low, high)})'
 
 def is_it_good(
     t:pd.DataFrame, # From `predictions_table`

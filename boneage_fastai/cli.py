@@ -161,23 +161,29 @@ def _course(folder):
     return read_csv(file, index_col=0) if file.exists() else None
 
 # %% ../nbs/60_cli.ipynb #f3992cf5
+def _model(config):
+    at = config.get('reads_at') or config['size']
+    return f'{config["arch"]} at {at} pixels, trained on {config["n_train"]} radiographs'
+
 def _facts(config):
     "What the report says of the model"
     scores = ', '.join(f'{k} {v:.1f}' for k,v in config['validation'].items()) or 'none held out'
-    model = f"{config['arch']}, {'told' if config['sex'] else 'not told'} the sex, trained on {config['n_train']} radiographs"
-    return {'Model': model, 'Its validation': scores, 'Trained with': ', '.join(f'{k} {v}' for k,v in config['versions'].items())}
+    told = 'told the sex' if config['sex'] else 'not told the sex'
+    return {'Model': f'{_model(config)}, {told}', 'Its validation': scores, 'Trained with': ', '.join(f'{k} {v}' for k,v in config['versions'].items())}
 
+# %% ../nbs/60_cli.ipynb #7cbc32ac
 def _evaluate(a):
     from tempfile import TemporaryDirectory
     with TemporaryDirectory() as scratch, redirect_stdout(sys.stderr):
         from boneage_fastai.interpret import AgeInterpretation
         from boneage_fastai.learner import load_model, test_data, unseen
+        from boneage_fastai.report import report_folder
         from boneage_fastai.stress import stress_test
+        report_folder(a.out)
         learn,config = load_model(a.model)
         folder,df,code = _prepared(a, config['size'], config['fit'], scratch)
         new = unseen(df, folder, config)
-        at = config.get('reads_at') or config['size']
-        notes = [f'Model {a.model}: {config["arch"]} at {at} pixels, trained on {config["n_train"]} radiographs. Data: {a.data}.']
+        notes = [f'Model {a.model}: {_model(config)}. Data: {a.data}.']
         if a.include_training: notes.append(f'Warning: {(~new).sum()} of these radiographs were used in training. This is not an evaluation.')
         else:
             notes.append(f'{(~new).sum()} of {len(new)} labelled radiographs were left out because the model was trained on them.')
@@ -188,7 +194,7 @@ def _evaluate(a):
         page = interp.report(a.out, notes=notes, maps=not a.no_maps, stress=stress, history=_course(a.model), command=a.line, facts=_facts(config))
     print(_result(interp.summary(), 'MAE on training data included:' if a.include_training else 'held-out'))
     print(f'report: {page}')
-    return code
+    return code or int(bool(interp.unread))
 
 # %% ../nbs/60_cli.ipynb #f4ff45b3
 def _files(names):
@@ -257,3 +263,4 @@ def main(
             return _STEPS[a.command](a)
     except BoneAgeError as e: return _say(f'boneage {a.command}: {e}') or (1 if isinstance(e, RadiographError) else 2)
     except BrokenPipeError: return 0
+    except OSError as e: return _say(f'boneage {a.command}: {e}') or 2

@@ -138,6 +138,11 @@ def _lines(o, item, found, views, film, count):
         (f'answers to {len(views)} views', said), ('review of the film', _reviewed(film))]
 
 # %% ../nbs/41c_explain.ipynb #7d2741be
+def _plate(near, place):
+    "A neighbour's radiograph; None where it cannot be read any more"
+    try: return near.read(place)
+    except (BoneAgeError, OSError): return None
+
 def explain(
     interp:AgeInterpretation, # From a learner
     i:int, # Which radiograph: its index in `interp.table()`, as `interp.worst()` shows it
@@ -148,13 +153,13 @@ def explain(
     "Lay out what is known about one prediction"
     if interp.learn is None: raise BoneAgeError('this interpretation', 'was made from a table and has no network', 'make it with `from_learner`')
     t,items = interp.table(),pd.DataFrame(interp.dl.items).reset_index(drop=True)
-    if i not in t.index: raise BoneAgeError(f'radiograph {i}', 'is not in the table', f'use 0 to {len(t)-1}, the index of `interp.table()`')
+    if i not in t.index: raise BoneAgeError(f'radiograph {i}', 'is not in the table', f'use its index, {t.index[0]} to {t.index[-1]}')
     o,item,near,model = t.loc[i],items.loc[i],_neighbours(interp, neighbours),interp.learn.model
     dl,x,sex = _one(interp, i)
     found,views,img = near.find(dl, k),predict_views(model, x, *sex)[0],reader_of(interp.dl.dataset)(item)
     odd,ages = _odd(img, film),near.ages(o.sex)
     causes = find_causes(o.actual, o.predicted, error_scale(t.error), found.age_months, is_few(ages, o.actual), views, odd or ())
-    out = Explanation(o, None, causes, found, views, dict(film=img, map=_map(model, x, *(sex or [None])), plates=[near.read(p) for p in found.place]))
+    out = Explanation(o, None, causes, found, views, dict(film=img, map=_map(model, x, *(sex or [None])), plates=[_plate(near, p) for p in found.place]))
     out.table = pd.DataFrame([*_lines(o, item, found, views, odd, count_near(ages, o.actual)), ('verdict', out.verdict)], columns=['what', 'found'])
     return out
 
@@ -179,7 +184,8 @@ def plot(self:Explanation)->plt.Figure: # Two rows, a column a picture
     plate = [f'neighbour\n{format_age(a)}' for a in self.neighbours.age_months]
     titles = [f'{o.sex}  label {format_age(o.actual)}\nread {format_age(o.predicted)}', '', *plate]
     for ax,img,title in zip(axs, [p['film'], p['film'], *plates], titles):
-        ax.imshow(img, cmap='gray', vmin=0, vmax=255)
+        if img is None: ax.text(.5, .5, 'cannot\nbe read', ha='center', va='center', fontsize=7)
+        else: ax.imshow(img, cmap='gray', vmin=0, vmax=255)
         ax.set_title(title, fontsize=7)
         ax.axis('off')
     axs[1].clear()
@@ -195,8 +201,9 @@ def film_map(
     row, # A row of `interp.table()`
     opacity:float=.75, # Of the largest value, 0–1
 )->Image.Image: # RGB, as large as the radiograph that the network saw
-    "A radiograph with its gradient map over it"
+    "A radiograph with its gradient map over it, or with the size of occlusion where the network gives none"
     _,x,sex = _one(interp, row.name)
-    found = gradient_map(interp.learn.model, x, *sex)[0].cpu().numpy()
+    found = np.abs(_map(interp.learn.model, x, *(sex or [None]))[0])
+    found = found/max(found.max(), 1e-9)
     film,part = x[0,0].float().cpu().numpy().clip(0, 1)[...,None],opacity*found[...,None]
     return Image.fromarray(np.uint8(255*(film*(1-part)+plt.get_cmap('inferno')(found)[...,:3]*part)))

@@ -15,6 +15,13 @@ from .measures import age_bands, cases_of, interval_95, resample_cases, _measure
 # %% ../nbs/38_groups.ipynb #83debf44
 _MOST = 60 # More groups than this are no groups
 
+def _names(values):
+    "Groups as text, an order kept where there is one"
+    name = lambda v: 'unknown' if pd.isna(v) or str(v).strip()=='' else str(v)
+    if not isinstance(values.dtype, pd.CategoricalDtype): return values.map(name)
+    order = dict.fromkeys([*map(name, values.cat.categories), *['unknown']*bool(values.isna().any())])
+    return pd.Series(pd.Categorical(values.astype(object).map(name), list(order), ordered=True), values.index)
+
 def group_names(
     t:pd.DataFrame, # From `predictions_table`
     columns, # One column or a list; `age_band` is made from the actual age
@@ -24,8 +31,7 @@ def group_names(
     t = t.assign(age_band=age_bands(t.actual))
     absent = [o for o in columns if o not in t]
     if absent or not columns: raise BoneAgeError(f'column {absent[0] if absent else ""!r}', 'is not in the table', f"group by some of {', '.join(map(str, t))}")
-    text = lambda o: o if isinstance(o.dtype, pd.CategoricalDtype) else o.map(lambda v: 'unknown' if pd.isna(v) or str(v).strip()=='' else str(v))
-    out = pd.DataFrame({o: text(t[o]) for o in columns}, index=t.index)
+    out = pd.DataFrame({o: _names(t[o]) for o in columns}, index=t.index)
     n = len(out.drop_duplicates())
     if n>_MOST: raise BoneAgeError(' and '.join(columns), f'make {n} groups', f'cut them into at most {_MOST}, for example with `pd.cut`')
     return out
@@ -36,8 +42,8 @@ def _apart(sums, squares, n, total, whole, cases):
     n,rest = n[:,None],cases-n[:,None]
     var = lambda s, q, n: np.maximum(q-s*s/n, 0)/(n-1)/n
     with np.errstate(divide='ignore', invalid='ignore'):
-        error = np.sqrt(var(sums, squares, n)+var(total-sums, whole-squares, rest))
-        return np.nan_to_num(np.where(error>1e-9, (sums/n-(total-sums)/rest)/error, 0), nan=0, posinf=0, neginf=0)
+        error,apart,none = np.sqrt(var(sums, squares, n)+var(total-sums, whole-squares, rest)),sums/n-(total-sums)/rest,1e-7*np.sqrt(whole/cases)
+        return np.nan_to_num(np.where(np.abs(apart)>none, apart/np.where(error>none, error, 0), 0), nan=0, posinf=np.inf, neginf=-np.inf)
 
 def permutation_test(
     values, # One row a case, one column a measure, shape (C, m)
@@ -84,7 +90,7 @@ def by_groups(
     "Every group with its errors, and whether they differ from the others' by more than noise"
     names = group_names(t, columns)
     keys,rows = names.drop_duplicates().sort_values(list(names), ignore_index=True),[]
-    number = names.merge(keys.assign(_group=range(len(keys))), 'left', list(names))._group.to_numpy()
+    number = names.groupby(list(names), observed=True).ngroup().to_numpy()
     case = cases_of(t)
     p = _tested(t, case, number, n_boot, seed)
     for i in range(len(keys)):

@@ -8,7 +8,7 @@ Docs: https://OWNER.github.io/boneage_fastai/interpret.html.md"""
 __all__ = ['AgeInterpretation']
 
 # %% ../nbs/40_interpret.ipynb #12012bdf
-import pandas as pd, matplotlib.pyplot as plt
+import warnings, pandas as pd, matplotlib.pyplot as plt
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,8 +23,31 @@ def _plain(learn, dl):
     if getattr(dl.dataset, 'split_idx', 1)!=0: return dl.new(shuffle=False, drop_last=False)
     return learn.dls.test_dl(dl.dataset.items, with_labels=True, bs=dl.bs, num_workers=dl.fake_l.num_workers)
 
+def _readable(learn, dl):
+    "A `DataLoader` of the radiographs that can be read, and what is wrong with each of the others, which is said as a warning"
+    items,reader,unread,keep = pd.DataFrame(dl.items).reset_index(drop=True),reader_of(dl.dataset),[],[]
+    for i,o in items.iterrows():
+        try: reader(o)
+        except (BoneAgeError, OSError) as e: unread.append(str(e))
+        else: keep.append(i)
+    for o in unread: warnings.warn(f'left out: {o}')
+    if not keep: raise BoneAgeError('the data', f'have no radiograph that can be read: {unread[0]}', 'look at the folder')
+    return learn.dls.test_dl(items.loc[keep], with_labels=True, bs=dl.bs, num_workers=0), unread
+
+def _predictions(learn, dl, act):
+    "`DataLoader`, predictions, losses, and what is wrong with radiographs that were left out"
+    ask = lambda dl: (dl, *learn.get_preds(dl=dl, with_loss=True, act=act)[::2])
+    try: (dl,preds,losses),unread = ask(dl),[]
+    except Exception:
+        dl,unread = _readable(learn, dl)
+        if not unread: raise
+        dl,preds,losses = ask(dl)
+    return dl, preds.flatten(), losses, unread
+
+# %% ../nbs/40_interpret.ipynb #57c293c5
 class AgeInterpretation(Interpretation):
     "What was predicted for every radiograph of a `DataLoader` or a table, and how wrong it is"
+    unread = () # What is wrong with radiographs that could not be read and were left out, sentences
     def __init__(self,
         learn, # A trained learner; None: there are only the predictions
         dl, # `DataLoader` with labels, or anything with `items`
@@ -51,8 +74,10 @@ class AgeInterpretation(Interpretation):
         "Predict every radiograph once"
         dl = _plain(learn, learn.dls[ds_idx] if dl is None else dl)
         if not len(dl.dataset): raise BoneAgeError('the validation set', 'is empty', 'train with a fold held out, or pass `dl`')
-        preds,_,losses = learn.get_preds(dl=dl, with_loss=True, act=act)
-        return cls(learn, dl, losses, act, preds.flatten())
+        dl,preds,losses,unread = _predictions(learn, dl, act)
+        out = cls(learn, dl, losses, act, preds)
+        out.unread = unread
+        return out
 
     @classmethod
     def from_table(cls,
@@ -60,9 +85,12 @@ class AgeInterpretation(Interpretation):
         folder=None, # Prepared folder, or folder of originals; None: there are no pictures
     ):
         "Out-of-fold predictions, or those of any other program"
-        t = numbers.predictions_table(df).reset_index(drop=True)
+        if not isinstance(df, pd.DataFrame): raise BoneAgeError(repr(df)[:60], 'is not a table', 'pass a DataFrame, such as `pd.read_csv(file)`')
+        items = df.reset_index(drop=True)
+        t = numbers.predictions_table(items).reindex(items.index)
+        if folder is not None and 'image' not in df: raise BoneAgeError('the table', 'has no column `image`', 'name the file of each row, or pass no folder')
         reader = RadiographReader(*_place(folder, None)) if folder is not None else None
-        return cls(None, SimpleNamespace(items=t), torch.tensor(t.loss.to_numpy()), preds=torch.tensor(t.predicted.to_numpy()), reader=reader)
+        return cls(None, SimpleNamespace(items=items), torch.tensor(t.loss.to_numpy()), preds=torch.tensor(t.predicted.to_numpy()), reader=reader)
 
     def table(self)->pd.DataFrame: # `image, case_id, sex, actual, predicted, error` (months), `loss`, then whatever else the data hold
         "One row a radiograph, in the order of the data"

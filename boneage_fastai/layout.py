@@ -220,7 +220,7 @@ def html_figure(
     text = re.sub(r' id="[A-Za-z.]+2?d?_\d+"', '', text)
     for colour,name in _THEME.items(): text = re.sub(f'(?i){colour}', name, text)
     text = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font: \1 system-ui, sans-serif", text).replace('xlink:href', 'href')
-    text = re.sub(r'(\d+\.\d\d)\d+', r'\1', text)
+    text = re.sub('<[^>]*>', lambda tag: re.sub(r'(\d+\.\d\d)\d+', r'\1', tag[0]), text)
     return text.replace('<svg', f'<svg role="img" aria-label="{escape(words)}"', 1).strip()
 
 def html_picture(

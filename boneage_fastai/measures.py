@@ -32,9 +32,13 @@ def _numbers(df, column):
 # %% ../nbs/36_measures.ipynb #de74fd06
 _FIRST = ['image', 'case_id', 'sex', 'actual', 'predicted', 'error', 'loss']
 
-def _sex(text):
-    try: return parse_sex(text)
-    except LabelError: return 'unknown'
+def _sexes(values):
+    "Every sex as F, M or unknown; a word that is none of them is an error"
+    known = {}
+    for row,o in values.drop_duplicates().items():
+        try: known[o] = parse_sex(o)
+        except LabelError as e: raise LabelError(f'row {row}', f'has {o!r} in `sex`', e.remedy) from e
+    return values.map(known)
 
 def predictions_table(
     df:pd.DataFrame, # `actual` (or `age_months`) and `predicted` in months; perhaps `image, case_id, sex` and any others
@@ -51,7 +55,7 @@ def predictions_table(
     out = out.assign(error=out.predicted-out.actual)
     out['loss'] = out.error.abs() if loss is None else np.asarray(loss, float)
     if 'image' not in out: out['image'] = [f'row {i}' for i in out.index]
-    out['sex'] = out.sex.map(_sex) if 'sex' in out else 'unknown'
+    out['sex'] = _sexes(out.sex) if 'sex' in out else 'unknown'
     if 'case_id' not in out: out['case_id'] = None
     out = out[_FIRST + [o for o in out if o not in _FIRST]]
     kept = out[out.error.notna()]
@@ -115,19 +119,28 @@ _WORDS = dict(mae='Mean absolute error|months', mae_years='Mean absolute error i
     within_6='Within 6 months|%', within_12='Within 12 months|%', within_24='Within 24 months|%',
     loa_lower='Limits of agreement, lower|months', loa_upper='Limits of agreement, upper|months', slope='Proportional bias: slope of error on mean|')
 
+def _slope_p(t, case):
+    "Whether the slope of error on mean is none: ordinary least squares, with errors clustered by case where one has several radiographs"
+    from scipy.stats import linregress, t as student
+    mean,error,n,cases = ((t.actual+t.predicted)/2).to_numpy(),t.error.to_numpy(),len(t),case.max()+1
+    if cases<3 or np.ptp(mean)==0: return np.nan
+    fit = linregress(mean, error)
+    if cases==n: return float(fit.pvalue)
+    off = mean-mean.mean()
+    pull = np.bincount(case, off*(error-fit.intercept-fit.slope*mean))
+    se = np.sqrt(cases/(cases-1)*(n-1)/(n-2)*(pull@pull))/(off@off)
+    return float(2*student.sf(abs(fit.slope)/se, cases-1)) if se>0 else 0.
+
 def measures(
     t:pd.DataFrame, # From `predictions_table`
     n_boot:int=2000, # Resamples
     seed:int=42, # Of the resamples
 )->pd.DataFrame: # A row a measure: `value, low, high` (95 %), `unit, words`; `attrs`: n, cases, slope_p
     "How good the predictions are"
-    from scipy.stats import linregress
     case = cases_of(t)
     sums = _sum_by(case, _terms(t))
     value,drawn = _measures(sums.sum(0)),_measures(resample_cases(sums, n_boot, seed))
     rows = {k: (float(v), *interval_95(drawn[k], len(sums)), *reversed(_WORDS[k].split('|'))) for k,v in value.items()}
     out = pd.DataFrame.from_dict(rows, 'index', columns=['value', 'low', 'high', 'unit', 'words']).rename_axis('measure')
-    mean,error = sums[:,9]/sums[:,0],sums[:,2]/sums[:,0]
-    p = linregress(mean, error).pvalue if len(sums)>2 and np.ptp(mean)>0 else np.nan
-    out.attrs = dict(n=len(t), cases=len(sums), slope_p=float(p))
+    out.attrs = dict(n=len(t), cases=len(sums), slope_p=_slope_p(t, case))
     return out

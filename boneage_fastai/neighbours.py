@@ -13,7 +13,8 @@ from pathlib import Path
 from fastcore.basics import patch
 from torch import Tensor
 from .core import BoneAgeError, parse_sex
-from .data import reader_of
+from .data import file_hashes, reader_of
+from .measures import cases_of
 from .model import BoneAgeModel
 from .store import write_whole
 
@@ -41,9 +42,11 @@ def _training(learn):
     if not len(items): raise BoneAgeError('this learner', 'was loaded without its training radiographs', remedy)
     return learn.dls.test_dl(items, with_labels=True, num_workers=0)
 
-def _fingerprint(model, items):
+def _fingerprint(model, dset):
     "A word that changes with the weights of the body and with the radiographs"
-    made = hashlib.sha256('\n'.join([*items.image.astype(str), str(model.size)]).encode())
+    reader,items = reader_of(dset),pd.DataFrame(dset.items)
+    facts = [*items.image, *items.get('folder', ()), *file_hashes(dset), reader.folder, reader.preparation, model.size]
+    made = hashlib.sha256('\n'.join(map(str, facts)).encode('utf-8', 'surrogatepass'))
     for o in model[0].state_dict().values(): made.update(o.detach().cpu().contiguous().numpy().tobytes())
     return made.hexdigest()
 
@@ -57,14 +60,15 @@ class Neighbours:
     ):
         dl = _training(learn) if dl is None else dl
         items = pd.DataFrame(dl.items).reset_index(drop=True)
-        self.learn,self.items,self.reader = learn,items if 'sex' in items else items.assign(sex='unknown'),reader_of(dl.dataset)
+        self.items = items.assign(**{k: v for k,v in dict(sex='unknown', case_id=None).items() if k not in items})
+        self.learn,self.reader = learn,reader_of(dl.dataset)
         self.features = self._cached(dl, cache)
         self.mean = self.features.mean(0)
-        self.unit,self.sexes = self._unit(self.features),self.items.sex.map(parse_sex).to_numpy()
+        self.unit,self.sexes,self.cases = self._unit(self.features),self.items.sex.map(parse_sex).to_numpy(),cases_of(self.items)
 
     def _cached(self, dl, cache):
         if cache is None: return penultimate(self.learn, dl)
-        key,path = _fingerprint(self.learn.model, self.items),Path(cache)
+        key,path = _fingerprint(self.learn.model, dl.dataset),Path(cache)
         if path.exists():
             with np.load(path) as kept:
                 if str(kept['key'])==key: return kept['features']
@@ -84,20 +88,31 @@ def _save(path, **arrays):
     with open(path, 'wb') as f: np.savez(f, **arrays)  # Given a name, savez would add .npz to it
 
 # %% ../nbs/41b_neighbours.ipynb #b0d85969
+def _named(case):
+    "Cases as text; one without a name is like no other"
+    text = case.astype(str).str.strip()
+    return text.where(case.notna() & (text!=''), np.nan).to_numpy(object)
+
+def _best(like, cases, k):
+    "Places of the k most alike of different cases, the most alike first"
+    order = np.argsort(-like, kind='stable')
+    first = np.sort(np.unique(cases[order], return_index=True)[1])[:k]
+    return order[first]
+
 @patch
 def find(
     self:Neighbours,
     dl, # The radiographs to compare, as for `penultimate`
     k:int=5, # Neighbours of each
 )->pd.DataFrame: # Columns query (place in `dl`), image, case_id, sex, age_months, alike (-1 to 1), place (in `items`); the most alike first
-    "The training radiographs of the same sex that look most alike to the model"
+    "The training radiographs of the same sex that look most alike to the model, one of each case"
     asked = pd.DataFrame(dl.items).reindex(columns=['sex', 'case_id']).reset_index(drop=True)
     like,sex = self._unit(penultimate(self.learn, dl))@self.unit.T,asked.sex.map(parse_sex).to_numpy()[:,None]
     other = (sex!='unknown') & (sex!=self.sexes)
-    if 'case_id' in self.items: other |= asked.case_id.to_numpy()[:,None]==self.items.case_id.to_numpy()
+    other |= _named(asked.case_id)[:,None]==_named(self.items.case_id)
     like[other] = -np.inf
-    place = np.argsort(-like, axis=1, kind='stable')[:,:k]
-    query,place = np.repeat(np.arange(len(like)), place.shape[1]),place.ravel()
+    place = [_best(o, self.cases, k) for o in like]
+    query,place = np.repeat(np.arange(len(like)), [len(o) for o in place]),np.concatenate(place)
     out = self.items.reindex(columns=['image', 'case_id', 'sex', 'age_months']).iloc[place].reset_index(drop=True)
     out = out.assign(query=query, alike=like[query,place], place=place)[['query', *out, 'alike', 'place']]
     return out[np.isfinite(out.alike)].reset_index(drop=True)
@@ -125,5 +140,6 @@ def ages(
     self:Neighbours,
     sex='unknown', # `F` or `M`; unknown: both
 )->np.ndarray: # Months, shape (n,)
-    "The ages of the training radiographs of a sex"
-    return self.items.age_months.to_numpy(float)[(parse_sex(sex)=='unknown') | (self.sexes==parse_sex(sex))]
+    "The ages of the training radiographs of a sex; copies of one count once"
+    every = pd.DataFrame(dict(case=self.cases, age=self.items.age_months.astype(float)))[(parse_sex(sex)=='unknown') | (self.sexes==parse_sex(sex))]
+    return every.drop_duplicates().age.to_numpy()

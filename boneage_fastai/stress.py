@@ -14,6 +14,7 @@ from io import BytesIO
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from .core import BoneAgeError
+from .interpret import _plain
 from .operators import expose, move
 
 # %% ../nbs/41d_stress.ipynb #b9fa6dff
@@ -97,11 +98,12 @@ def _plan(changes):
 
 def stress_test(
     learn, # A trained learner
-    dl, # `DataLoader` with labels, not shuffled, such as `learn.dls.valid` or one from `test_data`
+    dl, # `DataLoader` with labels, such as `learn.dls.valid` or one from `test_data`
     changes=None, # Names of some `CHANGES`, or levels by name such as `{'rotation': (90, 180)}`; None: all
     seed:int=0, # Of the noise
 ): # A `StressTest`, with `table` and `sentences()`
     "Predict every radiograph again under every change and level"
+    dl = _plain(learn, dl)
     model,device,plan,at = learn.model.eval(),next(learn.model.parameters()).device,_plan(changes),0
     said,truth = [[] for _ in plan],[]
     with torch.no_grad():

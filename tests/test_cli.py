@@ -74,8 +74,22 @@ def test_evaluate_leaves_out_what_was_trained_on(model, atlas, tmp_path):
     assert code==0 and out.startswith('held-out MAE') and f"{config['n_train']} of 30" in err
     assert {o.name for o in (tmp_path/'r').iterdir()}=={'index.html', 'predictions.csv', 'summary.json'}
     table = pd.read_csv(tmp_path/'r/predictions.csv')
-    assert list(table)==['image', 'case_id', 'sex', 'actual', 'predicted']
+    assert list(table)[:6]==['image', 'case_id', 'sex', 'actual', 'predicted', 'error']
     assert set(table.image)<=set(pd.read_csv(atlas/'prepared/labels.csv').image)
+
+def test_evaluate_goes_on_without_a_film_that_is_gone(model, atlas, tmp_path):
+    df = pd.read_csv(atlas/'prepared/labels.csv')
+    new = df[~df.case_id.isin(json.loads((model/'config.json').read_text())['trained_on']['cases'])].image
+    shutil.copytree(atlas/'prepared', tmp_path/'p')
+    (tmp_path/'p/images'/new.iloc[0]).unlink()
+    code,_,err = boneage('evaluate', model, tmp_path/'p', '--out', tmp_path/'r')
+    assert code==1 and 'left out: ' in err and new.iloc[0] in err
+    assert len(pd.read_csv(tmp_path/'r/predictions.csv'))==len(new)-1 and new.iloc[0] in (tmp_path/'r/index.html').read_text()
+
+def test_a_report_in_the_place_of_a_file(model, atlas, tmp_path):
+    (tmp_path/'r').write_text('mine')
+    code,_,err = boneage('evaluate', model, atlas/'prepared', '--out', tmp_path/'r')
+    assert code==2 and 'is a file' in err and (tmp_path/'r').read_text()=='mine'
 
 def test_evaluate_takes_originals(model, atlas, tmp_path):
     "A folder that was never prepared is prepared as the model needs it, and known again by its files"

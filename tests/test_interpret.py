@@ -1,5 +1,5 @@
 "Every number of an interpretation against scikit-learn, SciPy or a plain loop; the tests of groups against what they promise"
-import math
+import math, re
 import numpy as np, pandas as pd, pytest, scipy.stats as st, sklearn.metrics as skm
 from boneage_fastai.baselines import baselines, is_it_good
 from boneage_fastai.core import BoneAgeError, LabelError
@@ -7,6 +7,7 @@ from boneage_fastai.groups import by_groups, permutation_test
 from boneage_fastai.interpret import AgeInterpretation
 from boneage_fastai.measures import age_bands, cases_of, measures, predictions_table
 from boneage_fastai.plots import agreement, error_by_age, error_histogram
+from boneage_fastai.report import data_facts
 
 
 def invented(n=300, seed=0, copies=1):
@@ -89,7 +90,21 @@ def test_the_words_hold_the_numbers(t):
     noise = t.assign(chronological_months=t.predicted+np.where(t.index%2, 1e-6, -1e-6))
     assert 'no more than noise' in is_it_good(noise)[2]
     worse = t.assign(chronological_months=t.actual+1)
-    assert 'The model is worse by' in is_it_good(worse)[2]
+    shown = re.search(r'The model is worse by (\S+) months \(95 % interval (\S+) to (\S+)\)', is_it_good(worse)[2])
+    value,low,high = (float(o.replace('−', '-')) for o in shown.groups())
+    assert low<=value<=high and value==pytest.approx(t.error.abs().mean()-1, abs=.06)
+
+
+def test_slope_of_copies():
+    "Several radiographs of a case: the sandwich of statsmodels' clustered errors, written out"
+    t = predictions_table(invented(60, copies=4))
+    x,e,case = np.stack([np.ones(len(t)), (t.actual+t.predicted)/2], 1),t.error.to_numpy(),cases_of(t)
+    bread = np.linalg.inv(x.T@x)
+    b = bread@x.T@e
+    scores = [x[case==k].T@(e-x@b)[case==k] for k in range(60)]
+    cov = 60/59*(len(t)-1)/(len(t)-2)*bread@sum(np.outer(o, o) for o in scores)@bread
+    p = 2*st.t.sf(abs(b[1])/np.sqrt(cov[1,1]), 59)
+    assert measures(t, 10).attrs['slope_p']==pytest.approx(p, rel=1e-8)
 
 
 def test_groups(t):
@@ -134,6 +149,21 @@ def test_what_is_there_is_found():
     b = by_groups(predictions_table(df), 'race')
     assert 'bias' in b.verdict['HIS'] and b.bias_p['HIS']<.01
 
+def test_errors_without_scatter():
+    "Two groups with one error each are as far apart as can be, and the same from either side"
+    df = pd.DataFrame(dict(actual=100., predicted=[100.]*20+[124.]*20, site=['a']*20+['b']*20, image=range(40)))
+    p = by_groups(predictions_table(df), 'site', 400)[['mae_p', 'bias_p']].to_numpy()
+    assert (p<.02).all() and (p==p[0,0]).all()
+    even = by_groups(predictions_table(df.assign(predicted=124.)), 'site', 100)
+    assert set(even.verdict)=={'no more than noise'}
+
+def test_groups_with_an_order_and_gaps(t):
+    site = pd.Categorical(['low', 'high', None]*(len(t)//3), ['low', 'high'], ordered=True)
+    x = t.assign(site=site)
+    assert by_groups(x, 'site', 20).index.tolist()==['low', 'high', 'unknown']
+    assert AgeInterpretation.from_table(x).worst(1, within='site').site.isna().sum()==1
+    assert by_groups(t.assign(_group=t.sex), '_group', 20).n.sum()==len(t)
+
 def test_copies_are_no_evidence():
     "Twenty copies of forty children say as little about sex as the forty do"
     df = invented(40)
@@ -170,6 +200,10 @@ def test_tables_of_other_people():
     assert cases_of(t).tolist()==[0, 1]
     own = predictions_table(pd.DataFrame(dict(image=['a', 'a_1', 'b'], parent=[None, 'a', ''], actual=1., predicted=2.)))
     assert cases_of(own).tolist()==[0, 0, 1]
+    with pytest.raises(LabelError, match='row 1: has .féminin. in `sex`'): predictions_table(pd.DataFrame(dict(actual=[1, 2], predicted=[1, 2], sex=['f', 'féminin'])))
+    kept = AgeInterpretation.from_table(odd)
+    assert kept.worst(1).index.tolist()==[0] and len(kept.dl.items)==4 and data_facts(kept)['Left out'].startswith('2 ')
+    with pytest.raises(BoneAgeError, match='is not a table'): AgeInterpretation.from_table('predictions.csv')
     with pytest.raises(LabelError, match='no number'): predictions_table(pd.DataFrame(dict(actual=['ten'], predicted=[1])))
     with pytest.raises(BoneAgeError): predictions_table(pd.DataFrame(dict(actual=[], predicted=[])))
 

@@ -61,7 +61,7 @@ def test_the_numbers_agree(made):
     interp,page = made
     t,s = interp.table(),json.loads((page.parent/'summary.json').read_text())
     saved = pd.read_csv(page.parent/'predictions.csv', dtype=dict(case_id=str))
-    assert list(saved)==['image', 'case_id', 'sex', 'actual', 'predicted'] and saved.image.tolist()==t.image.tolist()
+    assert list(saved)[:6]==['image', 'case_id', 'sex', 'actual', 'predicted', 'error'] and 'race' in saved and saved.image.tolist()==t.image.tolist()
     assert np.allclose(saved.predicted, t.predicted) and s['mae']==pytest.approx((saved.predicted-saved.actual).abs().mean())
     text = page.read_text(encoding='utf-8')
     assert f"<b>{s['mae']:.1f} <small>months" in text and f"{s['mae_low']:.1f} to {s['mae_high']:.1f}" in text
