@@ -8,7 +8,7 @@ Docs: https://OWNER.github.io/boneage_fastai/bank.html.md"""
 __all__ = ['free_memory', 'bank_place', 'Bank', 'open_bank', 'systematic_sample', 'BankDL']
 
 # %% ../nbs/15_bank.ipynb #8b3aa1bc
-import numpy as np, os, pandas as pd, torch
+import numpy as np, os, torch
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from fastai.data.transforms import ToTensor
 from fastcore.basics import chunked
 from PIL import Image
 from .core import BoneAgeError
-from .store import Preparation
+from .store import Preparation, bank_index, bank_stamp
 
 # %% ../nbs/15_bank.ipynb #d77c025f
 def free_memory(
@@ -68,7 +68,7 @@ class Bank:
         rows = np.load(folder/'bank.npy', mmap_mode='r')
         self.size,self.device = size or made.size,torch.device(device)
         if self.size>made.size: raise BoneAgeError(folder, f'was prepared at {made.size} pixels and {size} were asked for', 'ask for less, or prepare anew')
-        self.index = {o: i for i,o in enumerate(pd.read_csv(folder/'bank.csv', dtype=str).image)}
+        self.index = bank_index(folder)
         self.place = place or bank_place(len(rows)*self.size**2, device)
         if self.size<made.size: rows = _reduced(rows, replace(made, size=self.size).reduced)
         elif self.place=='ram': rows = np.array(rows)
@@ -109,7 +109,7 @@ def open_bank(
     "The bank of a folder, opened once"
     folder = Path(folder).resolve()
     if not (folder/'bank.csv').exists() or not (folder/'prepare.json').exists(): return
-    key = folder,(folder/'bank.csv').stat().st_mtime_ns,size,str(device)
+    key = folder,bank_stamp(folder),size,str(device)
     bank = _open.get(key)
     if bank is None:
         n = len(np.load(folder/'bank.npy', mmap_mode='r'))

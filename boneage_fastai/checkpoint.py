@@ -11,6 +11,7 @@ __all__ = ['history', 'rng_state', 'set_rng_state', 'Checkpoint']
 import numpy as np, pandas as pd, random, torch
 from pathlib import Path
 from fastai.callback.core import Callback, CancelEpochException
+from fastai.callback.tracker import TrackerCallback
 from fastai.learner import Learner
 from fastcore.basics import patch
 from fastai.torch_core import get_model, rank_distrib
@@ -64,6 +65,7 @@ class Checkpoint(Callback):
         if other: raise BoneAgeError(self.file, f"is of a training with other {', '.join(sorted(other))}", 'remove the file, or use another folder')
 
     def before_epoch(self):
+        for o in _trackers(self.learn): o.run = self.epoch>=self.done  # They compare epochs, and those that are skipped were compared
         if self.saved and (self.epoch==self.done or self.done==self.n_epoch==self.epoch+1): self._restore(self.saved)
         if self.epoch<self.done: raise CancelEpochException()
 
@@ -78,12 +80,16 @@ class Checkpoint(Callback):
 
 # %% ../nbs/23_checkpoint.ipynb #d1181363
 def _kept(learn): return {o.name: o for o in learn.cbs if hasattr(type(o), 'load_state_dict')}
+def _trackers(learn): return [o for o in learn.cbs if isinstance(o, TrackerCallback)]
+def _best(o): return {k: getattr(o, k) for k in ('best', 'new_best', 'wait', 'last_saved_path') if hasattr(o, k)}
 
+# %% ../nbs/23_checkpoint.ipynb #c706230b
 @patch
 def _state(self:Checkpoint):
     r,scaler = self.recorder,getattr(self.learn, 'scaler', None)
+    cbs,trackers = {k: o.state_dict() for k,o in _kept(self.learn).items()},{o.name: _best(o) for o in _trackers(self.learn)}
     return dict(epoch=self.epoch, facts=self.facts, model=get_model(self.model).state_dict(), opt=self.opt.state_dict(), rng=rng_state(self.learn),
-        scaler=scaler.state_dict() if scaler else None, cbs={k: o.state_dict() for k,o in _kept(self.learn).items()},
+        scaler=scaler.state_dict() if scaler else None, cbs=cbs, trackers=trackers,
         recorder=dict(values=[list(o) for o in r.values], lrs=r.lrs, iters=r.iters, losses=[float(o) for o in r.losses]),
         smooth=(r.smooth_loss.val.cpu(), r.smooth_loss.count))
 
@@ -93,6 +99,7 @@ def _restore(self:Checkpoint, s):
     self.opt.load_state_dict(s['opt'])
     if s['scaler']: self.learn.scaler.load_state_dict(s['scaler'])
     for name,o in _kept(self.learn).items(): o.load_state_dict(s['cbs'][name])
+    for o in _trackers(self.learn): vars(o).update(s['trackers'].get(o.name, {}))
     for k,v in s['recorder'].items(): setattr(self.recorder, k, v)
     device = next(self.model.parameters()).device
     if device.type!='cpu': self.recorder.losses = [torch.tensor(o, device=device) for o in self.recorder.losses]

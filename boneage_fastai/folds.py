@@ -12,8 +12,8 @@ import inspect, json, re, numpy as np, pandas as pd
 from pathlib import Path
 from fastai.callback.progress import ProgressCallback
 from fastai.torch_core import set_seed
-from .core import BoneAgeError
-from .data import boneage_dls
+from .core import BoneAgeError, LabelError
+from .data import _found, boneage_dls
 from .labels import grouped_folds
 from .learner import boneage_learner, ensemble, load_model, save_model
 from .recipe import _sha, fit_boneage
@@ -70,9 +70,11 @@ def cross_validate(
     **kwargs, # For `boneage_dls`, `boneage_learner` and `fit_boneage`
 )->pd.DataFrame: # The table with `fold` and `predicted` (months)
     "Train once without each fold, and predict every row by what has not seen it"
-    df,out = df.copy(),Path(out)
+    df,out = df.copy() if (Path(path)/'prepare.json').exists() else _found(df, path),Path(out)
     aged = df.age_months.notna()
     if 'fold' not in df: df.loc[aged, 'fold'] = grouped_folds(df[aged], n, seed)
+    lost = df.image[aged & df.fold.isna()].tolist()
+    if lost: raise LabelError(f'{len(lost)} radiographs with an age', f'have no fold, such as {lost[0]}', 'give each a fold')
     folds,late = sorted(df.fold[aged].dropna().astype(int).unique().tolist()),[]
     for k in folds:
         learn,mine = _train(df, path, k, out/f'fold{k}', seed, kwargs),aged & (df.fold==k)

@@ -39,9 +39,11 @@ def _check_weights(arch, pretrained):
 
 def _vision_learner(dls, arch, download, **kwargs):
     "`vision_learner` without a head; a failed download says what else can be done"
+    if isinstance(arch, str) and not timm.is_model(arch.split('.')[0]):
+        raise BoneAgeError(f"network '{arch}'", 'is not known to timm', 'choose one of `timm.list_models()`')
     try: return vision_learner(dls, arch, n_in=1, n_out=1, pretrained=download, normalize=False, custom_head=nn.Identity(), **kwargs)
     except Exception as e:
-        if not download or isinstance(arch, str) and not timm.is_model(arch.split('.')[0]): raise
+        if not download: raise
         ways = f"pass pretrained='offline' with arch='{OFFLINE_ARCH}', or the path of a file of weights, or pretrained=False"
         raise BoneAgeError(f'pretrained weights of {arch}', f'could not be downloaded ({type(e).__name__})', ways) from e
 
@@ -60,14 +62,16 @@ def _check_head(head):
 
 def _settle(learn, precision, bs):
     "Bookkeeping, precision and batch size by the device"
+    if bs is not None and bs<1: raise BoneAgeError(f'bs={bs}', 'is no batch', 'ask for one radiograph or more')
     learn.remove_cb(learn.recorder).add_cbs([DeviceRecorder(), Precision(precision)])
-    dls,device = learn.dls,torch.device(learn.dls.device)
+    dls,device,given = learn.dls,torch.device(learn.dls.device),bs is not None
     if device.type=='cuda':
         torch.backends.cudnn.benchmark = True  # Every batch has the same shape
         if bs is None and getattr(dls, 'free_bs', False):
             if hasattr(dls.train, '_readers'): dls.train._readers()  # The bank takes its place first
             bs = memory_batch(learn.model, reader_of(dls).preparation.size, precision or best_precision(device), free_memory(device), len(dls.train_ds))
     for dl in dls.loaders if bs else (): dl.bs = bs
+    if given: dls.free_bs = False  # Not to be taken from a checkpoint
     return learn
 
 # %% ../nbs/31_learner.ipynb #e0ee552f
@@ -141,7 +145,10 @@ def ensemble(
     views:bool=False, # Read each radiograph also mirrored and slightly turned?
 )->Learner: # Predicts the mean; it cannot be trained
     "Several learners, or several views by one, as one learner"
+    seen = [asdict(reader_of(o.dls).preparation) | dict(format=None) for o in learners]
+    if any(o!=seen[0] for o in seen): raise BoneAgeError('these models', 'learned from films prepared differently', 'average their predictions instead')
     learn = copy(learners[0])
+    learn.splitter = trainable_params  # For `export`
     learn.model,learn.opt = Ensemble([o.model for o in learners], VIEWS if views else VIEWS[:1]),None
     learn.cbs,ours = L(),[o for o in learners[0].cbs if type(o).__module__.startswith(('fastai.', 'boneage_fastai.'))]
     return learn.add_cbs([Precision(o.precision) if isinstance(o, Precision) else type(o)() for o in ours])

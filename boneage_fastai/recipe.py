@@ -8,13 +8,13 @@ Docs: https://OWNER.github.io/boneage_fastai/recipe.html.md"""
 __all__ = ['one_cycle', 'WeightAverage', 'Sizes', 'default_sizes', 'age_weights', 'fit_boneage']
 
 # %% ../nbs/24_recipe.ipynb #f2d6c38f
-import hashlib, math, numpy as np, torch
+import hashlib, inspect, math, numpy as np, torch
 from dataclasses import asdict
 from pathlib import Path
 from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler
 from fastai.learner import Learner
-from fastai.torch_core import get_model
+from fastai.torch_core import get_model, num_distrib
 from fastcore.foundation import L
 from .checkpoint import Checkpoint, _loader
 from .core import BoneAgeError
@@ -47,7 +47,12 @@ class WeightAverage(Callback):
         self.share = share
 
     def _live(self): return [o for o in get_model(self.model).state_dict().values() if o.is_floating_point()]
-    def before_fit(self): self.mean,self.steps = [o.detach().clone() for o in self._live()],0
+    def before_fit(self): self.mean,self.steps,self.raw = [o.detach().clone() for o in self._live()],0,None
+    def _put_back(self):
+        if self.raw is not None: torch._foreach_copy_(self._live(), self.raw)
+        self.raw = None
+
+    def before_train(self): self._put_back()
 
     def after_batch(self):
         if not self.training: return
@@ -59,12 +64,12 @@ class WeightAverage(Callback):
         self.raw = [o.clone() for o in self._live()]
         torch._foreach_copy_(self._live(), self.mean)
 
-    def after_validate(self): torch._foreach_copy_(self._live(), self.raw)
     def after_fit(self): torch._foreach_copy_(self._live(), self.mean)
-    def state_dict(self): return dict(mean=self.mean, steps=self.steps)
+    def state_dict(self): return dict(mean=self.mean, steps=self.steps, raw=self.raw)
     def load_state_dict(self, s):
-        torch._foreach_copy_(self.mean, [o.to(m.device) for o,m in zip(s['mean'], self.mean)])
-        self.steps = s['steps']
+        here = lambda given: given and [o.to(m.device) for o,m in zip(given, self.mean)]
+        torch._foreach_copy_(self.mean, here(s['mean']))
+        self.steps,self.raw = s['steps'],here(s['raw'])
 
 # %% ../nbs/24_recipe.ipynb #2e6c1c9a
 class Sizes(Callback):
@@ -106,21 +111,35 @@ class _Frozen(Callback):
 
 def _sha(lines): return hashlib.sha256('\n'.join(lines).encode()).hexdigest()
 
+# %% ../nbs/24_recipe.ipynb #456bfd8b
+def _said(o):
+    "A class with the numbers and words that it was made with"
+    told = {k: getattr(o, k, None) for k in inspect.signature(type(o).__init__).parameters}
+    return type(o).__name__, {k: v for k,v in told.items() if isinstance(v, (bool, int, float, str))}
+
 def _facts(learn, **settings):
     "What must be the same for a training to go on: settings, network, preparation and data"
     ages,model = learn.dls.train_ds.items,get_model(learn.model).state_dict()
     rows = sorted(f'{i} {a}' for i,a in zip(ages.image, ages.age_months))
     network = _sha(f'{k} {tuple(v.shape)}' for k,v in model.items())
+    loss,kept = getattr(learn.loss_func, 'func', learn.loss_func),{k: v for k,v in learn.opt.hypers[0].items() if k not in ('lr', 'mom')}
+    settings |= dict(optimiser=kept, precision=getattr(getattr(learn, 'mixed_precision', None), 'precision', None), processes=num_distrib() or 1)
     return settings | dict(arch=str(getattr(learn, 'arch', '')), bs=learn.dls.train.bs, data=_sha(rows), network=network,
-        pretrained=str(getattr(learn, 'pretrained', '')), loss=type(learn.loss_func).__name__,
-        preparation=asdict(reader_of(learn.dls).preparation), augmentation=sorted(type(o).__name__ for o in _loader(learn).after_batch.fs))
+        pretrained=str(getattr(learn, 'pretrained', '')), loss=(type(learn.loss_func).__name__, *_said(loss)),
+        preparation=asdict(reader_of(learn.dls).preparation), augmentation=sorted(map(_said, _loader(learn).after_batch.fs), key=str))
 
 # %% ../nbs/24_recipe.ipynb #777567f6
-def _check(learn, epochs, freeze_epochs, sizes):
+def _check(learn, epochs, freeze_epochs, sizes, lr, ema, balance):
     if hasattr(learn.model, 'models'): raise BoneAgeError('an ensemble', 'cannot be trained', 'train its members')
     if epochs<1: raise BoneAgeError(f'epochs={epochs}', 'is no training', 'ask for one or more')
     if not 0<=freeze_epochs<=epochs: raise BoneAgeError(f'freeze_epochs={freeze_epochs}', f'does not fit {epochs} epochs', 'ask for fewer')
+    if sizes is not None and not (isinstance(sizes, (list, tuple)) and all(isinstance(o, int) and o>0 for o in sizes)):
+        raise BoneAgeError(f'sizes={sizes!r}', 'is not a list of sides in pixels', 'write for example sizes=[96, 128]')
     if len(sizes or [])>epochs: raise BoneAgeError(f'{len(sizes)} sizes', f'do not fit {epochs} epochs', 'ask for at most one size an epoch')
+    n,bs = len(learn.dls.train_ds),learn.dls.train.bs
+    if not len(learn.dls.train): raise BoneAgeError(f'{n} radiographs', f'do not fill a batch of {bs}', 'ask for a smaller `bs`')
+    for name,value,good,words in (('lr', lr, lr>0, 'above 0'), ('ema', ema, 0<=ema<1, 'from 0 to below 1'), ('balance', balance, 0<=balance<=1, 'from 0 to 1')):
+        if not good: raise BoneAgeError(f'{name}={value}', 'is out of range', f'choose a number {words}')
 
 def _sizes(learn, epochs):
     fixed = getattr(getattr(get_model(learn.model)[0], 'model', None), 'default_cfg', {}).get('fixed_input_size')
@@ -151,7 +170,7 @@ def fit_boneage(
     cbs=None, # More callbacks
 ):
     "Train by the default recipe, or go on with a training that was interrupted"
-    _check(learn, epochs, freeze_epochs, sizes)
+    _check(learn, epochs, freeze_epochs, sizes, lr, ema, balance)
     if checkpoint: _same_batches(learn, Path(checkpoint)/'checkpoint.pt')
     sizes = list(sizes or _sizes(learn, epochs) or [])
     settings,dl = dict(epochs=epochs, lr=lr, freeze_epochs=freeze_epochs, sizes=sizes, ema=ema, balance=balance),_loader(learn)
