@@ -20,18 +20,31 @@ from PIL import Image
 from .core import BoneAgeError
 from .store import Preparation, bank_index, bank_stamp
 
+# %% ../nbs/15_bank.ipynb #9145e72b
+def _left_to_container(folder='/sys/fs/cgroup'):
+    "Bytes that a container may still take, where files that are kept at hand make room; None: it has no limit"
+    try:
+        limit,used = (int((Path(folder)/o).read_text()) for o in ('memory.max', 'memory.current'))
+        stat = dict(o.split() for o in (Path(folder)/'memory.stat').read_text().splitlines())
+    except (OSError, ValueError): return
+    return max(0, limit-used+int(stat.get('inactive_file', 0)))
+
+def _built_in():
+    "Half of the memory of the machine; where even that is not told, as on Windows, 4 GB"
+    try: return os.sysconf('SC_PHYS_PAGES')*os.sysconf('SC_PAGE_SIZE')//2
+    except (AttributeError, OSError, ValueError): return 4*10**9
+
 # %% ../nbs/15_bank.ipynb #d77c025f
 def free_memory(
     device='cpu', # A torch device
-)->int: # Bytes; 0 where it cannot be told, as on Windows and macOS
+)->int: # Bytes; outside Linux an estimate
     "The memory that is free on a device"
     device = torch.device(device)
     if device.type=='cuda': return torch.cuda.mem_get_info(device)[0]
     try: free = next(int(o.split()[1])*1024 for o in open('/proc/meminfo') if o.startswith('MemAvailable'))
-    except (OSError, StopIteration): return 0
-    limit = Path('/sys/fs/cgroup/memory.max')
-    text = limit.read_text().strip() if limit.exists() else 'max'
-    return min(free, int(text)) if text.isdigit() else free
+    except (OSError, StopIteration): return _built_in()
+    left = _left_to_container()
+    return free if left is None else min(free, left)
 
 def bank_place(
     n_bytes:int, # Size of the bank

@@ -70,6 +70,7 @@ class Checkpoint(Callback):
         if self.epoch<self.done: raise CancelEpochException()
 
     def after_epoch(self):
+        for o in _trackers(self.learn): o.run = True
         if self.epoch<self.done or rank_distrib(): return  # Of several processes the first writes, and all go on from that
         write_whole(self.file, lambda part: torch.save(self._state(), part))
         write_whole(self.folder/'history.csv', history(self.learn).to_csv())

@@ -57,21 +57,30 @@ def _keep_memory():
 # %% ../nbs/31_learner.ipynb #3637090b
 HEADS = dict(regression=(Head, L1LossFlat), distribution=(DistributionHead, DistributionLoss))
 
-def _check_head(head):
+def _check_head(head, loss_func):
     if head not in HEADS: raise BoneAgeError(f"head '{head}'", 'is not known', f"use one of {', '.join(HEADS)}")
+    if head!='distribution' or loss_func is None: return
+    try: loss_func(torch.zeros(2, 41), torch.zeros(2))
+    except Exception as e:
+        raise BoneAgeError(f'loss {loss_func}', "cannot take the probabilities of head='distribution'", 'leave `loss_func` out') from e
+
+def _fill(learn, precision):
+    "On a GPU as many radiographs in a batch as fit, if `dls` was given no number"
+    dls,device = learn.dls,torch.device(learn.dls.device)
+    if device.type!='cuda': return
+    torch.backends.cudnn.benchmark = True  # Every batch has the same shape
+    if not getattr(dls, 'free_bs', False): return
+    if hasattr(dls.train, '_readers'): dls.train._readers()  # The bank takes its place first
+    bs = memory_batch(learn.model, reader_of(dls).preparation.size, precision or best_precision(device), free_memory(device), len(dls.train_ds))
+    for dl in dls.loaders: dl.bs = bs
 
 def _settle(learn, precision, bs):
     "Bookkeeping, precision and batch size by the device"
     if bs is not None and bs<1: raise BoneAgeError(f'bs={bs}', 'is no batch', 'ask for one radiograph or more')
     learn.remove_cb(learn.recorder).add_cbs([DeviceRecorder(), Precision(precision)])
-    dls,device,given = learn.dls,torch.device(learn.dls.device),bs is not None
-    if device.type=='cuda':
-        torch.backends.cudnn.benchmark = True  # Every batch has the same shape
-        if bs is None and getattr(dls, 'free_bs', False):
-            if hasattr(dls.train, '_readers'): dls.train._readers()  # The bank takes its place first
-            bs = memory_batch(learn.model, reader_of(dls).preparation.size, precision or best_precision(device), free_memory(device), len(dls.train_ds))
-    for dl in dls.loaders if bs else (): dl.bs = bs
-    if given: dls.free_bs = False  # Not to be taken from a checkpoint
+    if bs is None: _fill(learn, precision)
+    for dl in learn.dls.loaders if bs else (): dl.bs = bs
+    if bs: learn.dls.free_bs = False  # Not to be taken from a checkpoint
     return learn
 
 # %% ../nbs/31_learner.ipynb #e0ee552f
@@ -91,7 +100,7 @@ def boneage_learner(
 )->Learner: # Its model is a `BoneAgeModel`
     "A `vision_learner` that reads bone age"
     _check_weights(arch, pretrained)
-    _check_head(head)
+    _check_head(head, loss_func)
     if torch.device(dls.device).type=='cpu': _keep_memory()
     download = pretrained is True
     kind,loss = HEADS[head]
@@ -139,7 +148,15 @@ def _load(folder):
         warnings.simplefilter('ignore')
         return load_learner(folder/'learner.pkl')
 
+def _compare(folder, own, now):
+    "To go on with radiographs of another kind may be meant, and may not"
+    if (own.fit, own.window)==(now.fit, now.window) and now.size>=own.size: return
+    warnings.warn(f'{folder} learned from {own}, but goes on with {now}: from now on it reads radiographs prepared so')
+
 # %% ../nbs/31_learner.ipynb #a18334e2
+class _Untrained(Callback):
+    def before_train(self): raise BoneAgeError('an ensemble', 'cannot be trained', 'train its members')
+
 def ensemble(
     learners, # Learners that were trained on the same kind of data
     views:bool=False, # Read each radiograph also mirrored and slightly turned?
@@ -151,7 +168,7 @@ def ensemble(
     learn.splitter = trainable_params  # For `export`
     learn.model,learn.opt = Ensemble([o.model for o in learners], VIEWS if views else VIEWS[:1]),None
     learn.cbs,ours = L(),[o for o in learners[0].cbs if type(o).__module__.startswith(('fastai.', 'boneage_fastai.'))]
-    return learn.add_cbs([Precision(o.precision) if isinstance(o, Precision) else type(o)() for o in ours])
+    return learn.add_cbs([Precision(o.precision) if isinstance(o, Precision) else type(o)() for o in ours] + [_Untrained()])
 
 def load_model(
     folder, # Written by `save_model` or `cross_validate`
@@ -166,9 +183,13 @@ def load_model(
     learners = [_load(folder/o) for o in config.get('members', ['.'])]
     if dls is not None and len(learners)>1: raise BoneAgeError(folder, 'holds several models', f"go on with one of them, such as {folder/config['members'][0]}")
     learn = ensemble(learners, views) if views or len(learners)>1 else learners[0]
+    own = reader_of(learn.dls).preparation
     learn.dls,learn.trained_on = dls or learn.dls.to(device or default_device()),config['trained_on']
     learn.model.to(learn.dls.device, memory_format=torch.channels_last)
     if not hasattr(learn, 'mixed_precision'): learn.add_cb(Precision())
+    if dls is not None:
+        _compare(folder, own, reader_of(dls).preparation)
+        _fill(learn, getattr(learn.mixed_precision, 'precision', None))
     return learn, config
 
 # %% ../nbs/31_learner.ipynb #c601ecb5

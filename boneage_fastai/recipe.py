@@ -115,7 +115,7 @@ def _sha(lines): return hashlib.sha256('\n'.join(lines).encode()).hexdigest()
 def _said(o):
     "A class with the numbers and words that it was made with"
     told = {k: getattr(o, k, None) for k in inspect.signature(type(o).__init__).parameters}
-    return type(o).__name__, {k: v for k,v in told.items() if isinstance(v, (bool, int, float, str))}
+    return getattr(o, '__name__', type(o).__name__), {k: v for k,v in told.items() if isinstance(v, (bool, int, float, str))}
 
 def _facts(learn, **settings):
     "What must be the same for a training to go on: settings, network, preparation and data"

@@ -124,6 +124,12 @@ def open_store(
     return (BankStore if settings.format=='bank' else FileStore)(folder, images, settings)
 
 # %% ../nbs/10b_store.ipynb #a455b39f
+def _lines(path):
+    "The lines of a manifest; one that was cut off is left out"
+    for o in path.read_text(encoding='utf-8').splitlines() if path.exists() else ():
+        try: yield json.loads(o)
+        except ValueError: pass
+
 def bank_stamp(
     folder, # A folder with a bank
 )->tuple: # Changes when radiographs are added
@@ -135,8 +141,8 @@ def bank_index(
     folder, # A folder with a bank
 )->dict: # Image → row
     "The radiographs that a bank holds: of all that were planned, those in the manifest, which could be read and are finished"
-    planned,files = pd.read_csv(Path(folder)/'bank.csv', dtype=str).image,[o for o in Path(folder).glob('manifest.jsonl*') if o.suffix in ('.jsonl', '.part')]
-    made = {o['image'] for f in files for o in _lines(f)} if files else set(planned)
+    planned = pd.read_csv(Path(folder)/'bank.csv', dtype=str).image
+    made = {o['image'] for f in ('manifest.jsonl', 'manifest.jsonl.part') for o in _lines(Path(folder)/f)}
     return {o: i for i,o in enumerate(planned) if o in made}
 
 # %% ../nbs/10b_store.ipynb #eaa92cc7
@@ -181,12 +187,6 @@ class Manifest:
         if self.file: self.file.close()
         write_whole(self.path, ''.join(json.dumps(o)+'\n' for o in lines))
         self.part.unlink(missing_ok=True)
-
-def _lines(path):
-    "The lines of a manifest; one that was cut off is left out"
-    for o in path.read_text(encoding='utf-8').splitlines() if path.exists() else ():
-        try: yield json.loads(o)
-        except ValueError: pass
 
 # %% ../nbs/10b_store.ipynb #a6ed00da
 def prepared_hashes(
