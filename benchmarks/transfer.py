@@ -2,11 +2,11 @@
 
     BONEAGE_RADIOGRAPHS=data python benchmarks/transfer.py MODEL [MODEL ...]  # of `boneage train` on RSNA at 100 pixels; several answer with their mean
 
-Scores the labelled Atlas radiographs, brought to 100 pixels as the RSNA images were (squashed, nearest neighbour) and properly (squashed, averaged; and padded), then to the
-model's size; each also with a linear recalibration, cross-validated. One view and four. Writes benchmarks/results/transfer.json."""
+Scores the labelled Atlas radiographs, brought to 100 pixels as the RSNA images were (squashed, nearest neighbour) and properly (squashed, averaged; and padded), then
+prepared as the model's own radiographs were; each also with a linear recalibration, cross-validated. One view and four. Writes benchmarks/results/transfer.json."""
 import argparse, json, os
 from pathlib import Path
-import numpy as np, pandas as pd
+import pandas as pd
 from fastai.vision.all import ProgressCallback
 from PIL import Image
 from boneage_fastai.labels import read_labels
@@ -45,7 +45,7 @@ def main():
         learn = ensemble(learners, views=views).remove_cb(ProgressCallback)
         size = configs[0]['size']
         for way in WAYS:
-            rows = [dict(image=np.asarray(brought(o, way).resize((size, size), Image.Resampling.BILINEAR)), sex=s) for o,s in zip(films, df.sex)]
+            rows = [dict(image=brought(o, way), sex=s) for o,s in zip(films, df.sex)]
             months = learn.get_preds(dl=learn.dls.test_dl(rows, bs=16, num_workers=0))[0].flatten().numpy()
             t = recalibrate(df.assign(predicted=months, case_id=case.fillna(df.image).astype(str)))
             error = lambda o: float((t[o]-t.age_months).abs().mean())
