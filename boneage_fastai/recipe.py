@@ -48,11 +48,9 @@ class WeightAverage(Callback):
 
     def _live(self): return [o for o in get_model(self.model).state_dict().values() if o.is_floating_point()]
     def before_fit(self): self.mean,self.steps,self.raw = [o.detach().clone() for o in self._live()],0,None
-    def _put_back(self):
+    def before_train(self):
         if self.raw is not None: torch._foreach_copy_(self._live(), self.raw)
         self.raw = None
-
-    def before_train(self): self._put_back()
 
     def after_batch(self):
         if not self.training: return
