@@ -14,6 +14,7 @@ from boneage_fastai.data import boneage_dls
 from boneage_fastai.labels import grouped_folds, read_labels
 from boneage_fastai.learner import boneage_learner, ensemble, fit_boneage, mae
 from boneage_fastai.ensemble import VIEWS
+from boneage_fastai.model import note_spread
 from boneage_fastai.operators import AtlasAugment, move
 
 OUT = Path(__file__).parent/'results'/'ablation.jsonl'
@@ -35,11 +36,8 @@ def spread(learn, preds, truth):
     "How well a reading's own spread ranks the errors (Spearman's correlation), by the bins of the head or by the four views"
     model,out = learn.model.eval(),[]
     for x,sex,_ in learn.dls.valid:
-        with torch.no_grad():
-            if hasattr(model[1], 'distribution'):
-                p,c = model[1].distribution(model.features(x), sex),model[1].centres
-                out.append((p@c**2-(p@c)**2).clamp(min=0).sqrt())
-            else: out.append(torch.cat([model(move(x, turn, mirror=float(flip)), sex) for turn,flip in VIEWS], 1).std(1))
+        with torch.no_grad(), note_spread(model) as own: views = torch.cat([model(move(x, turn, mirror=float(flip)), sex) for turn,flip in VIEWS], 1)
+        out.append(own[0] if own else views.std(1))
     return float(spearmanr(torch.cat(out).cpu(), (preds.flatten()-truth).abs()).statistic)
 
 def run(df, folder, name, seed, a):

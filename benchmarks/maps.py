@@ -4,7 +4,7 @@
 
 Trains on phantoms and scores, on 64 that are new, every map of the trained network, of the same network with random weights, and of no network at all. `hit`: the
 largest value lies on a centre with 0 < progress < 1, give or take 2 % of the side; `mass`: the part of the map that lies there. Only the map that scores best is in
-the package; the formulas of the others stand here.
+the package; the formulas of the others stand here. Writes benchmarks/results/maps.json, a part for each network.
 """
 import argparse, json, tempfile
 from pathlib import Path
@@ -17,6 +17,7 @@ from boneage_fastai.maps import _watch, map_layer, map_scores, maturing_mask, oc
 from boneage_fastai.phantom import make_phantom_atlas
 from boneage_fastai.prepare import prepare
 
+OUT = Path(__file__).parent/'results'/'maps.json'
 CAMS = {  # Of features a and slopes g, both (n, c, h, w)
     'Grad-CAM': lambda a, g: (a*g.mean((2, 3), keepdim=True)).sum(1).relu(),
     'Grad-CAM, either sign': lambda a, g: (a*g.mean((2, 3), keepdim=True)).sum(1).abs(),
@@ -68,7 +69,9 @@ def run(tmp, seed, a):
     x,sex,y = (o.as_subclass(torch.Tensor) for o in test_data(learn, df, tmp/'new').new(bs=len(df)).one_batch())
     masks = np.stack([maturing_mask(marks[str(Path(o).with_suffix('.jpg'))], a.size) for o in df.image])
     with torch.no_grad(): mae = (learn.model.eval()(x, sex)-y[:,None]).abs().mean().item()
-    print(f'seed {seed}: MAE {mae:.1f} months on {len(df)} new phantoms; maturing bone covers {masks[masks.any((1, 2))].mean():.3f} of the square', flush=True)
+    covers = masks[masks.any((1, 2))].mean()
+    print(f'seed {seed}: MAE {mae:.1f} months on {len(df)} new phantoms; maturing bone covers {covers:.3f} of the square', flush=True)
+    yield dict(mae=mae, covers=covers)
     score = lambda o: {k: np.nanmean(v) for k,v in map_scores(o, masks).items()}
     for which,model in (('trained', learn.model), ('random weights', randomised(learn.model, seed))):
         for name,o in maps_of(model, x, sex): yield dict(map=name, network=which, **score(o))
@@ -86,8 +89,12 @@ def main():
         make_phantom_atlas(tmp/'films', n=64, size=2*a.size, seed=1)
         for name,source in (('train', 'atlas'), ('new', 'films')): prepare(tmp/source, tmp/name, size=a.size, verbose=False)
         df = pd.DataFrame([o for seed in range(a.seeds) for o in run(tmp, seed, a)])
-    mean = df.pivot_table(index='map', columns='network', values=['hit', 'mass'], sort=False)
+    facts = dict(size=a.size, n=a.n, epochs=a.epochs, mae=df.mae.dropna().tolist(), covers=df.covers.mean())
+    mean = df.dropna(subset='map').pivot_table(index='map', columns='network', values=['hit', 'mass'], sort=False)
     mean.columns = [f'{s}, {n}' for s,n in mean]
-    print(mean.sort_values('mass, trained', ascending=False).round(3).to_string(na_rep=''))
+    mean = mean.sort_values('mass, trained', ascending=False).round(3)
+    print(mean.to_string(na_rep=''))
+    found = json.loads(OUT.read_text()) if OUT.exists() else {}
+    OUT.write_text(json.dumps(found | {a.arch: facts | dict(rows=json.loads(mean.to_json(orient='index')))}, indent=1)+'\n')
 
 if __name__=='__main__': main()

@@ -4,11 +4,12 @@
     python benchmarks/report.py --n 1390 --format bank
     python benchmarks/report.py --n 1390 --few 100           # how many different phantoms are drawn; the others are copies of them
 
-Without maps, and without the time that the network takes. The peak of memory is that of a fresh process (Linux); that of a report of a tenth of
+Writes benchmarks/results/report.json. Without maps, and without the time that the network takes. The peak of memory is that of a fresh process (Linux); that of a report of a tenth of
 the radiographs stands above it, to see whether it grows.
 """
-import argparse, json, shutil, subprocess, sys, tempfile, time
+import argparse, json, os, platform, shutil, subprocess, sys, tempfile, time
 import numpy as np, pandas as pd
+from datetime import date
 from pathlib import Path
 
 def folder(path, n, few, format):
@@ -48,9 +49,12 @@ def main():
     if a.once: return once(Path(a.once[0]), int(a.once[1]))
     with tempfile.TemporaryDirectory() as tmp:
         folder(Path(tmp), a.n, a.few, a.format)
+        found = []
         for n in (a.n//10, a.n):
             said = subprocess.run([sys.executable, '-W', 'ignore', __file__, '--once', tmp, str(n)], capture_output=True, text=True, check=True).stdout
-            o = json.loads(said.splitlines()[-1])
+            found.append(o := json.loads(said.splitlines()[-1]))
             print(f"{o['n']:5} radiographs   {o['seconds']:5.1f} s   {o['bytes']/1e6:4.2f} MB   peak {o['peak']:.0f} MB ({o['before']:.0f} MB before)")
+    facts = dict(device=f'{os.cpu_count()} CPU cores ({platform.machine()})', date=str(date.today()), format=a.format, different=min(a.few, a.n))
+    (Path(__file__).parent/'results'/'report.json').write_text(json.dumps(facts | dict(runs=found), indent=1)+'\n')
 
 if __name__=='__main__': main()

@@ -10,16 +10,16 @@ from scipy.stats import spearmanr
 from best import held_out
 from boneage_fastai.ensemble import VIEWS
 from boneage_fastai.learner import load_model, test_data, unseen
+from boneage_fastai.model import note_spread
 from boneage_fastai.operators import move
 
 def read(model, dl):
     "Of every radiograph: error, standard deviation of the distribution and of the views, in months"
-    head,found = model[1],[]
+    found = []
     for x,sex,y in dl:
-        p = head.distribution(model.features(x), sex)
-        mean = p@head.centres
+        with note_spread(model) as spread: said = model(x, sex).flatten()
         views = torch.cat([model(move(x, turn, mirror=float(flip)), sex) for turn,flip in VIEWS], 1)
-        found.append(torch.stack([mean-y, (p@head.centres**2-mean**2).clamp(min=0).sqrt(), views.std(1)]).as_subclass(torch.Tensor))
+        found.append(torch.stack([said-y, spread[0], views.std(1)]).as_subclass(torch.Tensor))
     return torch.cat(found, 1).numpy()
 
 def main():

@@ -77,6 +77,7 @@ class Bank:
         place:str=None, # `gpu`, `ram` or `map`; None: by `bank_place`
     ):
         folder,made = Path(folder),Preparation.load(folder)
+        if place not in (None, 'gpu', 'ram', 'map'): raise BoneAgeError(f'place={place!r}', 'is not known', 'use gpu, ram or map')
         if not (folder/'bank.csv').exists(): raise BoneAgeError(folder, 'holds no bank', "prepare the originals with format='bank'")
         rows = np.load(folder/'bank.npy', mmap_mode='r')
         self.size,self.device = size or made.size,torch.device(device)
@@ -118,16 +119,17 @@ def open_bank(
     folder, # A prepared folder
     size:int, # Side in pixels
     device='cpu', # Where the batches are wanted
+    place:str=None, # `gpu`, `ram` or `map`; None: by `bank_place`
 )->Bank: # None where the folder has no bank, or where a reduced one would not fit into RAM
     "The bank of a folder, opened once"
     folder = Path(folder).resolve()
     if not (folder/'bank.csv').exists() or not (folder/'prepare.json').exists(): return
-    key = folder,bank_stamp(folder),size,str(device)
+    key = folder,bank_stamp(folder),size,str(device),place
     bank = _open.get(key)
     if bank is None:
         n = len(np.load(folder/'bank.npy', mmap_mode='r'))
-        if size<Preparation.load(folder).size and bank_place(n*size**2, device)=='map': return
-        bank = _open[key] = Bank(folder, size, device)
+        if size<Preparation.load(folder).size and (place or bank_place(n*size**2, device))=='map': return
+        bank = _open[key] = Bank(folder, size, device, place)
     return bank
 
 # %% ../nbs/15_bank.ipynb #6d034c8b

@@ -68,7 +68,7 @@ def _processes():
     return num_distrib()
 
 # %% ../nbs/60_cli.ipynb #e9d4512d
-def _prepared(a, size, fit='pad', scratch=None):
+def _prepared(a, size, fit='pad', format='bank', scratch=None):
     "The prepared folder to work on, its table and the exit code so far; a folder never prepared is prepared first"
     from boneage_fastai.core import BoneAgeError
     from boneage_fastai.prepare import prepare
@@ -77,7 +77,7 @@ def _prepared(a, size, fit='pad', scratch=None):
     if _processes()>1: raise BoneAgeError(data, 'is not a prepared folder', 'run `boneage prepare` before several processes train on it')
     place = Path(scratch or a.out)/'prepared'
     _say(f'{data} is not a prepared folder: preparing it in {place}')
-    df = prepare(data, place, _read(a.labels or data, a) if a.labels or a.readings else None, size=size, fit=fit)
+    df = prepare(data, place, _read(a.labels or data, a) if a.labels or a.readings else None, size=size, fit=fit, format=format)
     return place, df, _code(df)
 
 # %% ../nbs/60_cli.ipynb #d944d4f2
@@ -180,10 +180,10 @@ def _evaluate(a):
         from boneage_fastai.report import report_folder
         from boneage_fastai.stress import stress_test
         report_folder(a.out)
-        learn,config = load_model(a.model)
-        folder,df,code = _prepared(a, config['size'], config['fit'], scratch)
+        learn,config = load_model(a.model, views=a.views)
+        folder,df,code = _prepared(a, config['size'], config['fit'], 'jpg', scratch)
         new = unseen(df, folder, config)
-        notes = [f'Model {a.model}: {_model(config)}. Data: {a.data}.']
+        notes = [f'Model {a.model}: {_model(config)}. Data: {a.data}.'+a.views*' Mean of four views.']
         if a.include_training: notes.append(f'Warning: {(~new).sum()} of these radiographs were used in training. This is not an evaluation.')
         else:
             notes.append(f'{(~new).sum()} of {len(new)} labelled radiographs were left out because the model was trained on them.')
@@ -209,7 +209,7 @@ def _predict(a):
     from boneage_fastai.core import RadiographError, format_age, parse_sex
     from boneage_fastai.learner import load_model, predict_ages
     sex = parse_sex(a.sex)
-    with redirect_stdout(sys.stderr): learn = _quiet(load_model(a.model)[0])
+    with redirect_stdout(sys.stderr): learn = _quiet(load_model(a.model, views=a.views)[0])
     out,bad = csv.writer(sys.stdout, lineterminator='\n'),0
     out.writerow(['image', 'sex', 'months', 'age'])
     for name,months in predict_ages(learn, _files(a.files), sex):

@@ -43,12 +43,13 @@ def _is_row(o): return isinstance(o, (dict, pd.Series))
 
 class RadiographReader(Transform):
     "Read and prepare the radiograph of a row, a path, bytes, an array or an image"
-    input_types = _ITEMS
+    input_types,place = _ITEMS,None
     def __init__(self,
         folder, # Folder that the rows' `image` is relative to, unless they bring a `folder` of their own
         preparation:Preparation, # Size and fit
+        place:str=None, # Where a bank is kept: `gpu`, `ram` or `map`; None: by free memory
     ):
-        self.folder,self.preparation = str(folder),preparation
+        self.folder,self.preparation,self.place = str(folder),preparation,place
 
     def _find(self, name, folder=None):
         near,there = Path(name),Path(folder or self.folder)/name
@@ -76,7 +77,7 @@ class RadiographReader(Transform):
         folders = set(items.folder.fillna(self.folder)) if 'folder' in items else {self.folder}
         folder = Path(min(folders, key=str))
         if len(folders)>1 or folder.name!='images' or (folder/str(items.image.iloc[0])).exists(): return
-        bank = open_bank(folder.parent, self.preparation.size, device)
+        bank = open_bank(folder.parent, self.preparation.size, device, self.place)
         rows = bank and bank.find(items.image)
         if rows is not None: return lambda i: TensorImageBW(bank.batch(rows[i]))
 
@@ -162,10 +163,11 @@ def boneage_block(
     fold=0, # Fold held out for validation; None: train on all
     augs:bool=True, # Augment the training batches? A list of batch transforms replaces the usual ones
     seed:int=42, # Of the folds, where the table brings none
+    place:str=None, # Where a bank is kept: `gpu`, `ram` or `map`; None: by free memory
 )->DataBlock: # For a table with `image`, `case_id`, `sex`, `age_months`
     "A `DataBlock` for (radiograph, sex) → age in months"
     folder,preparation = _place(path, size)
-    inputs = [RadiographReader(folder, preparation)] + [SexReader()]*bool(sex)
+    inputs = [RadiographReader(folder, preparation, place)] + [SexReader()]*bool(sex)
     blocks = [RadiographBlock()] + [SexBlock()]*bool(sex) + [AgeBlock()]
     return DataBlock(blocks=blocks, dl_type=BankDL, n_inp=len(inputs), getters=[*inputs, AgeReader()], get_items=labelled,
         splitter=FoldSplitter(folder, fold, seed), batch_tfms=[AtlasAugment()] if augs is True else augs or None)
@@ -193,10 +195,11 @@ def boneage_dls(
     sex:bool=True, # Sex as a second input?
     augs:bool=True, # Augment the training batches?
     seed:int=42, # Of the folds, where the table brings none
+    place:str=None, # Where a bank is kept: `gpu`, `ram` or `map`; None: by free memory
     **kwargs,
 )->DataLoaders: # Batches of (radiographs, sexes, ages in months)
     "`DataLoaders` for bone age from a table and a folder"
-    block = boneage_block(path, size, sex, fold, augs, seed)
+    block = boneage_block(path, size, sex, fold, augs, seed, place)
     folder,preparation = block.splitter.folder,block.getters[0].preparation
     df = labelled(df)
     if not len(df): raise LabelError('the table', 'has no row with an age', 'training needs `age_months`')

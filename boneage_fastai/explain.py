@@ -132,9 +132,10 @@ def _lines(o, item, found, views, film, count):
     words = lambda months: f'{months:.0f} months = {format_age(months)}'
     since = [('chronological age', f'{lived:.0f} months; label {o.actual-lived:+.0f}, prediction {o.predicted-lived:+.0f}')] if lived==lived else []
     rare = f'{count} within 12 months of the label'
+    sure = [('ages held possible', f'{o.predicted:.0f} ± {o.spread:.0f} months')] if 'spread' in o else []
     said = f'{views.mean():.0f} months on average, from {views.min():.0f} to {views.max():.0f}'
     return [('radiograph', o.image), ('case', o.case_id), ('sex', o.sex), ('label', words(o.actual)), ('predicted', words(o.predicted)),
-        ('error', f'{o.error:+.0f} months'), *since, ('nearest training radiographs', near), ('training radiographs of this sex and age', rare),
+        ('error', f'{o.error:+.0f} months'), *sure, *since, ('nearest training radiographs', near), ('training radiographs of this sex and age', rare),
         (f'answers to {len(views)} views', said), ('review of the film', _reviewed(film))]
 
 # %% ../nbs/41c_explain.ipynb #7d2741be

@@ -16,6 +16,7 @@ from fastai.vision.all import *
 from . import baselines as yardsticks, groups, measures as numbers, plots
 from .core import BoneAgeError, format_age
 from .data import RadiographReader, TensorAge, reader_of, _place
+from .model import note_spread
 
 # %% ../nbs/40_interpret.ipynb #4fe55de0
 def _plain(learn, dl):
@@ -35,19 +36,21 @@ def _readable(learn, dl):
     return learn.dls.test_dl(items.loc[keep], with_labels=True, bs=dl.bs, num_workers=0), unread
 
 def _predictions(learn, dl, act):
-    "`DataLoader`, predictions, losses, and what is wrong with radiographs that were left out"
-    ask = lambda dl: (dl, *learn.get_preds(dl=dl, with_loss=True, act=act)[::2])
-    try: (dl,preds,losses),unread = ask(dl),[]
+    "`DataLoader`, predictions, losses, spreads if the head knows them, and what is wrong with radiographs that were left out"
+    def ask(dl):
+        with note_spread(learn.model) as spread: preds,_,losses = learn.get_preds(dl=dl, with_loss=True, act=act)
+        return dl, preds.flatten(), losses, torch.cat(spread).cpu() if spread else None
+    try: return *ask(dl), []
     except Exception:
         dl,unread = _readable(learn, dl)
         if not unread: raise
-        dl,preds,losses = ask(dl)
-    return dl, preds.flatten(), losses, unread
+    return *ask(dl), unread
 
 # %% ../nbs/40_interpret.ipynb #57c293c5
 class AgeInterpretation(Interpretation):
     "What was predicted for every radiograph of a `DataLoader` or a table, and how wrong it is"
     unread = () # What is wrong with radiographs that could not be read and were left out, sentences
+    spread = None # Standard deviation of the ages that a distribution head holds possible, months, n numbers
     def __init__(self,
         learn, # A trained learner; None: there are only the predictions
         dl, # `DataLoader` with labels, or anything with `items`
@@ -74,9 +77,9 @@ class AgeInterpretation(Interpretation):
         "Predict every radiograph once"
         dl = _plain(learn, learn.dls[ds_idx] if dl is None else dl)
         if not len(dl.dataset): raise BoneAgeError('the validation set', 'is empty', 'train with a fold held out, or pass `dl`')
-        dl,preds,losses,unread = _predictions(learn, dl, act)
+        dl,preds,losses,spread,unread = _predictions(learn, dl, act)
         out = cls(learn, dl, losses, act, preds)
-        out.unread = unread
+        out.spread,out.unread = spread,unread
         return out
 
     @classmethod
@@ -96,6 +99,7 @@ class AgeInterpretation(Interpretation):
         "One row a radiograph, in the order of the data"
         df = pd.DataFrame(self.dl.items).reset_index(drop=True)
         if self.learn: df = df.drop(columns='actual', errors='ignore')
+        if self.spread is not None: df['spread'] = self.spread.numpy()
         return numbers.predictions_table(df.assign(predicted=self.preds.numpy().astype(float)), self.losses.numpy())
 
 # %% ../nbs/40_interpret.ipynb #a9e61a24

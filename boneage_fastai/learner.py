@@ -96,6 +96,7 @@ def boneage_learner(
     precision:str=None, # `fp32`, `fp16` or `bf16`; None: by the device
     bs:int=None, # Radiographs in a batch; None: as in `dls`, or on a GPU as many as fit if `dls` was given no number
     opt_func=fused_adamw, # Optimiser
+    channels_last:bool=True, # Weights and activations in memory channel by channel?
     **kwargs,
 )->Learner: # Its model is a `BoneAgeModel`
     "A `vision_learner` that reads bone age"
@@ -109,7 +110,8 @@ def boneage_learner(
     if pretrained and not download: load_body(getattr(body, 'model', body), pretrained)
     ages = getattr(dls.train_ds, 'items').age_months
     head = kind(count_features(body), sex=sex and dls.n_inp>1, mean=ages.mean(), std=ages.std())
-    learn.model,learn.opt = BoneAgeModel(body, head).to(dls.device, memory_format=torch.channels_last),None
+    learn.model,learn.opt = BoneAgeModel(body, head).to(dls.device),None
+    if channels_last: learn.model.to(memory_format=torch.channels_last)
     learn.arch,learn.pretrained = arch if isinstance(arch, str) else arch.__name__,pretrained
     if pretrained: learn.freeze()
     return _settle(learn, precision, bs)
@@ -185,7 +187,7 @@ def load_model(
     learn = ensemble(learners, views) if views or len(learners)>1 else learners[0]
     own = reader_of(learn.dls).preparation
     learn.dls,learn.trained_on = dls or learn.dls.to(device or default_device()),config['trained_on']
-    learn.model.to(learn.dls.device, memory_format=torch.channels_last)
+    learn.model.to(learn.dls.device)
     if not hasattr(learn, 'mixed_precision'): learn.add_cb(Precision())
     if dls is not None:
         _compare(folder, own, reader_of(dls).preparation)

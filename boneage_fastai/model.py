@@ -6,9 +6,10 @@ Docs: https://OWNER.github.io/boneage_fastai/model.html.md"""
 
 # %% auto #0
 __all__ = ['Body', 'count_features', 'Head', 'DistributionHead', 'DistributionLoss', 'BoneAgeModel', 'resize', 'normalise',
-           'load_body']
+           'note_spread', 'load_body']
 
 # %% ../nbs/30_model.ipynb #039415a9
+from contextlib import contextmanager
 from pathlib import Path
 import torch, torch.nn.functional as F
 from torch import nn
@@ -164,6 +165,21 @@ def normalise(
     film = stretch(_precise(x))
     std,mean = torch.std_mean(film, (1, 2, 3), keepdim=True)
     return ((film-mean)/std.clamp(min=1e-3)).to(x.dtype)
+
+# %% ../nbs/30_model.ipynb #e204747e
+@contextmanager
+def note_spread(
+    model, # Whatever answers; of a `BoneAgeModel` with `DistributionHead` the spread is noted
+): # A list, for a `with`: for each batch the standard deviations in months, shape (n,)
+    "Note how sure a network is while it answers"
+    found = []
+    def note(head, given, out):
+        p = head.distribution(*given)
+        found.append((p@head.centres**2-(p@head.centres)**2).clamp(min=0).sqrt())
+    knows = isinstance(model, BoneAgeModel) and isinstance(model[1], DistributionHead)
+    handle = model[1].register_forward_hook(note) if knows else None
+    try: yield found
+    finally: handle and handle.remove()
 
 # %% ../nbs/30_model.ipynb #751ba6a9
 def _read(path):

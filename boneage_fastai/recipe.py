@@ -121,7 +121,8 @@ def _facts(learn, **settings):
     rows = sorted(f'{i} {a}' for i,a in zip(ages.image, ages.age_months))
     network = _sha(f'{k} {tuple(v.shape)}' for k,v in model.items())
     loss,kept = getattr(learn.loss_func, 'func', learn.loss_func),{k: v for k,v in learn.opt.hypers[0].items() if k not in ('lr', 'mom')}
-    settings |= dict(optimiser=kept, precision=getattr(getattr(learn, 'mixed_precision', None), 'precision', None), processes=num_distrib() or 1)
+    optimiser,precision = type(getattr(learn.opt, 'opt', learn.opt)).__name__,getattr(getattr(learn, 'mixed_precision', None), 'precision', None)
+    settings |= dict(optimiser=(optimiser, kept), precision=precision, processes=num_distrib() or 1)
     return settings | dict(arch=str(getattr(learn, 'arch', '')), bs=learn.dls.train.bs, data=_sha(rows), network=network,
         pretrained=str(getattr(learn, 'pretrained', '')), loss=(type(learn.loss_func).__name__, *_said(loss)),
         preparation=asdict(reader_of(learn.dls).preparation), augmentation=sorted(map(_said, _loader(learn).after_batch.fs), key=str))
