@@ -244,10 +244,11 @@ class Section:
     table:pd.DataFrame=None # Shown below them
     figure:plt.Figure=None # Shown between
     html:str='' # Anything else, as HTML that is trusted
+    forms:dict=None # How to write the columns of the table, as for `html_table`
 
     def __str__(self):
         fig = f'<figure class="plot">{html_figure(self.figure, self.title)}</figure>' if self.figure else ''
-        rows = html_table(self.table.reset_index() if self.table.index.name else self.table) if self.table is not None else ''
+        rows = html_table(self.table.reset_index() if self.table.index.name else self.table, self.forms) if self.table is not None else ''
         return f'<section id="{self.place}"><h2>{escape(self.title)}</h2>{html_list(self.lines)}{fig}{rows}{self.html}</section>'
 
     @property

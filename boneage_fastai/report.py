@@ -251,10 +251,15 @@ def _worst(interp, t, k, maps):
         if maps: lines = ['Beside each film: how much every place moved the answer, older or younger (gradient map; occlusion for a network that has none).']
     return Section(f'The worst {min(k, len(t))}', lines, html=worst_cards(interp, k, maps or None))
 
+def _stress(stress):
+    heads = dict(change='Change', level='Level', mae='MAE', bias='Bias', mean_change='Mean change', changed_12='Moved by more than 12 months, %')
+    lines = [_minus(o) for o in stress.sentences()]
+    return Section('Stress test', lines, stress.table[1:].rename(columns=heads), plot_stress(stress), forms={'Level': 'g', heads['changed_12']: '.0f'})
+
 def _extras(stress, history, sections):
     "Training, stress test, and sections from elsewhere"
     if history is not None: yield Section('Training', html=_plot(plots.plot_history(history), 'Loss and error after each epoch.'))
-    if stress is not None: yield Section('Stress test', [_minus(o) for o in stress.sentences()], stress.table[1:].round(1), plot_stress(stress))
+    if stress is not None: yield _stress(stress)
     yield from sections
 
 # %% ../nbs/42_report.ipynb #ed74f6d8

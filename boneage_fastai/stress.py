@@ -16,6 +16,7 @@ from torch import Tensor
 from .core import BoneAgeError
 from .interpret import _plain
 from .operators import expose, move
+from .plots import LINE, MARK, SOFT, _STYLE
 
 # %% ../nbs/41d_stress.ipynb #b9fa6dff
 def _blur(x, part):
@@ -142,40 +143,34 @@ class StressTest:
         return pd.Series(out)
 
 # %% ../nbs/41d_stress.ipynb #1a681d8b
+_MAE,_BIAS,_FAR = dict(color=MARK, marker='.', ms=5, lw=1.4, label='MAE, months'),dict(color=SOFT, ls='--', lw=1, label='bias, months'),LINE
+
 def _panel(ax, name, rows, plain):
-    "One change: MAE as dots joined by a line, share moved as red bars"
-    at,labels = np.arange(len(rows)),[f'{v:g}' for v in rows.level]
-    ax.axhline(plain, color='.7', lw=1)
-    ax.plot(at, rows.mae, 'o-', color='C0', ms=3, lw=1)
-    ax.set_xticks(at, labels if len(rows)>1 else [''], fontsize=6, rotation=90 if len(rows)>6 else 0)
-    ax.set_title(name, fontsize=8)
-    ax.set_xlabel(CHANGES[name].unit, fontsize=6, labelpad=1)
-    share = ax.twinx()
-    share.bar(at, rows.changed_12, color='C3', alpha=.25, width=.7)
-    share.set_ylim(0, 100)
-    for o in (ax, share): o.tick_params(labelsize=6)
-    ax.set_zorder(share.get_zorder()+1)
-    ax.patch.set_visible(False)
-    return share
+    "One change: MAE and bias over the levels, and the share of answers that move as bars"
+    at = np.arange(len(rows))
+    ax.bar(at, rows.changed_12/100, width=.8, color=_FAR, transform=ax.get_xaxis_transform(), label='answers moved by more than 12 months: all of them fill the panel')
+    ax.axhline(plain, color=SOFT, lw=.6)
+    ax.plot(at, rows.mae, **_MAE)
+    ax.plot(at, rows.bias, **(_BIAS if len(rows)>1 else _BIAS | dict(marker='_', ls='')))
+    ax.set_xticks(at, [f'{v:g}'.replace('-', '−') for v in rows.level] if len(rows)>1 else ['']*len(rows), fontsize=7, rotation=90 if len(rows)>6 else 0)
+    ax.set_title(f'{name}, {o}' if (o := CHANGES[name].unit) else name, fontsize=8)
+    ax.set_xlim(-.7, len(rows)-.3)
+    ax.tick_params(length=2, labelsize=7)
 
 # %% ../nbs/41d_stress.ipynb #b180f68b
 def plot_stress(
     test:StressTest, # From `stress_test`
     ncols:int=5, # Panels in a row
 )->plt.Figure:
-    "MAE (blue, left, months) and share of answers moved by more than 12 months (red, right, %) for every change and level"
+    "MAE, bias, and how many answers move by more than 12 months, for every change and level"
     t = test.table
     groups = list(t[1:].groupby('change', sort=False))
-    nrows = -(-len(groups)//ncols)
-    fig,axs = plt.subplots(nrows, ncols, figsize=(1.9*ncols, 1.7*nrows), dpi=80, squeeze=False)
+    nrows,ncols = -(-len(groups)//ncols),min(ncols, len(groups))
+    with plt.rc_context(_STYLE): fig,axs = plt.subplots(nrows, ncols, figsize=(.6+1.75*ncols, .6+1.4*nrows), dpi=80, squeeze=False, layout='constrained', sharey=True)
     for ax in axs.flat[len(groups):]: ax.axis('off')
-    top = 1.08*t.mae.max()
-    for i,(ax,(name,rows)) in enumerate(zip(axs.flat, groups)):
-        share = _panel(ax, name, rows, t.mae[0])
-        ax.set_ylim(0, top)
-        if i%ncols: ax.set_yticklabels([])
-        if i%ncols<ncols-1 and i<len(groups)-1: share.set_yticklabels([])
-    fig.supylabel('MAE, months', fontsize=8, color='C0')
-    fig.tight_layout()
+    for ax,(name,rows) in zip(axs.flat, groups): _panel(ax, name, rows, t.mae[0])
+    top = max(4*t.mae[0], 24)
+    axs.flat[0].set_ylim(max(-top, min(0, 1.1*t.bias.min())), min(top, 1.1*t.mae.max()))
+    with plt.rc_context(_STYLE): fig.legend(*axs.flat[0].get_legend_handles_labels(), loc='outside lower center', ncols=3)
     plt.close(fig)
     return fig
