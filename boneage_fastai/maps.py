@@ -43,27 +43,30 @@ def map_layer(
     return maps[-min(fits)[1]][0]
 
 # %% ../nbs/41_maps.ipynb #8d1747b3
-def _weighed(model, x, sex, stride):
-    "Size of the sum over the channels of features times the slope of the months along them, shape (n, 1, h, w)"
-    training,seen = model.training,[]
-    hook = _watch(map_layer(model.eval(), x, stride), seen)
+def _slopes(model, x, sex, strides):
+    "For each stride the features, and the slope of the months along them, both (n, channels, h, w)"
+    training,layers = model.training,[map_layer(model.eval(), x, o) for o in strides]
+    seen = [[] for _ in layers]
+    hooks = [_watch(*o) for o in zip(layers, seen)]
     try:
         with torch.enable_grad(): months = model(x.as_subclass(Tensor).detach().clone().requires_grad_(), sex)
     finally:
-        hook.remove()
+        for o in hooks: o.remove()
         model.train(training)
-    features = seen[0][1]
-    slope, = torch.autograd.grad(months.sum(), features)
-    return (features*slope).detach().sum(1, keepdim=True).abs()
+    features = [o[0][1] for o in seen]
+    return [(a.detach().float(), g.float()) for a,g in zip(features, torch.autograd.grad(months.sum(), features))]
+
+def _over(found, size): return F.interpolate(found.sum(1, keepdim=True).abs(), size=size, mode='bilinear', align_corners=False)[:,0]
 
 def gradient_map(
     model:nn.Module, # A `BoneAgeModel`
     x:Tensor, # Radiographs in 0–1, shape (n, 1, size, size)
     sex:Tensor=None, # Positions in `SEXES`, shape (n,); None: unknown
-    stride:int=4, # See `map_layer`
+    strides:tuple=(4, 16), # Of the fine map and the coarse one; see `map_layer`
 )->Tensor: # Shape (n, size, size); the largest value of each map is 1
     "How much every place of a radiograph moves the answer, either way"
-    found = F.interpolate(_weighed(model, x, sex, stride).float(), size=x.shape[-2:], mode='bilinear', align_corners=False)[:,0]
+    (fine,df),(coarse,dc) = _slopes(model, x, sex, strides)
+    found = _over(fine*df.mean((2, 3), keepdim=True), x.shape[-2:])*_over(coarse*dc, x.shape[-2:])
     return found/found.amax((1, 2), keepdim=True).clamp(min=1e-12)
 
 # %% ../nbs/41_maps.ipynb #859bbf23
