@@ -252,9 +252,9 @@ def _worst(interp, t, k, maps):
     return Section(f'The worst {min(k, len(t))}', lines, html=worst_cards(interp, k, maps or None))
 
 def _stress(stress):
-    heads = dict(change='Change', level='Level', mae='MAE', bias='Bias', mean_change='Mean change', changed_12='Moved by more than 12 months, %')
+    heads = dict(change='Change', level='Level', mae='MAE', bias='Bias', mean_change='Mean change', changed_12='Over 12 months, %')
     lines = [_minus(o) for o in stress.sentences()]
-    return Section('Stress test', lines, stress.table[1:].rename(columns=heads), plot_stress(stress), forms={'Level': 'g', heads['changed_12']: '.0f'})
+    return Section('Stress test', lines, stress.table[1:].rename(columns=heads), plot_stress(stress, 4), forms={'Level': 'g', heads['changed_12']: '.0f'})
 
 def _extras(stress, history, sections):
     "Training, stress test, and sections from elsewhere"
