@@ -221,7 +221,7 @@ def _clean(o):
     if isinstance(o, np.generic): o = o.item()
     return None if isinstance(o, float) and not math.isfinite(o) else o
 
-_KEPT = 'race', 'target_kind', 'chronological_months', 'reading1_months', 'reading2_months', 'parent', 'spread'  # With these groups and yardsticks can be had again
+_KEPT = 'race', 'target_kind', 'chronological_months', 'reading1_months', 'reading2_months', 'parent', 'spread'  # What a reader may ask for again
 
 def report_folder(
     path, # Folder to write

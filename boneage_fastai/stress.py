@@ -143,12 +143,13 @@ class StressTest:
         return pd.Series(out)
 
 # %% ../nbs/41d_stress.ipynb #1a681d8b
-_MAE,_BIAS,_FAR = dict(color=MARK, marker='.', ms=5, lw=1.4, label='MAE, months'),dict(color=SOFT, ls='--', lw=1, label='bias, months'),LINE
+_MAE,_BIAS = dict(color=MARK, marker='.', ms=5, lw=1.4, label='MAE, months'),dict(color=SOFT, ls='--', lw=1, label='bias, months')
+_FAR = dict(color=LINE, width=.8, label='answers moved by more than 12 months: all of them fill the panel')
 
 def _panel(ax, name, rows, plain):
     "One change: MAE and bias over the levels, and the share of answers that move as bars"
     at = np.arange(len(rows))
-    ax.bar(at, rows.changed_12/100, width=.8, color=_FAR, transform=ax.get_xaxis_transform(), label='answers moved by more than 12 months: all of them fill the panel')
+    ax.bar(at, rows.changed_12/100, transform=ax.get_xaxis_transform(), **_FAR)
     ax.axhline(plain, color=SOFT, lw=.6)
     ax.plot(at, rows.mae, **_MAE)
     ax.plot(at, rows.bias, **(_BIAS if len(rows)>1 else _BIAS | dict(marker='_', ls='')))
