@@ -167,7 +167,8 @@ def plot_stress(
     t = test.table
     groups = list(t[1:].groupby('change', sort=False))
     nrows,ncols = -(-len(groups)//ncols),min(ncols, len(groups))
-    with plt.rc_context(_STYLE): fig,axs = plt.subplots(nrows, ncols, figsize=(.6+1.75*ncols, .6+1.4*nrows), dpi=80, squeeze=False, layout='constrained', sharey=True)
+    looks = dict(figsize=(.6+1.75*ncols, .6+1.4*nrows), dpi=80, layout='constrained')
+    with plt.rc_context(_STYLE): fig,axs = plt.subplots(nrows, ncols, squeeze=False, sharey=True, **looks)
     for ax in axs.flat[len(groups):]: ax.axis('off')
     for ax,(name,rows) in zip(axs.flat, groups): _panel(ax, name, rows, t.mae[0])
     top = max(4*t.mae[0], 24)
