@@ -16,6 +16,7 @@ from boneage_fastai.learner import boneage_learner, ensemble, fit_boneage, mae
 from boneage_fastai.ensemble import VIEWS
 from boneage_fastai.model import note_spread
 from boneage_fastai.operators import AtlasAugment, move
+from machine import machine
 
 OUT = Path(__file__).parent/'results'/'ablation.jsonl'
 BASE = dict(pretrained='offline', sex=True, loss='l1', head='regression', augs=True, ema=.05, freeze_epochs=0, balance=.5, sizes=None, bs=32)
@@ -90,9 +91,9 @@ def main():
     key = lambda o: (o['name'], o['seed'], o['epochs'], o['n'])
     for name in [a.only] if a.only else GRID:
         for seed in range(3 if name=='default' else a.seeds):
-            me = dict(name=name, seed=seed, epochs=a.epochs, n=int((df.fold!=0).sum()), device=a.device)
+            me = dict(name=name, seed=seed, epochs=a.epochs, n=int((df.fold!=0).sum()))
             if key(me) in map(key, lines()): continue
-            found = me | run(df, a.folder, name, seed, a)
+            found = me | machine(a.device) | run(df, a.folder, name, seed, a)
             with open(OUT, 'a') as f: f.write(json.dumps(found)+'\n')
             print(f"{name}, seed {seed}: MAE {found['mae']:.2f}, {found['seconds']} s", flush=True)
     print(table().to_string(index=False))

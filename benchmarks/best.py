@@ -1,15 +1,17 @@
 """The best reading of the held-out fold: several models, each in four views, averaged.
 
-    python benchmarks/best.py PREPARED [MODEL ...]        # folders of `boneage train --fold 0`; adds to benchmarks/results/best.csv and best.json
+    python benchmarks/best.py PREPARED [MODEL ...] [--ensemble MODEL ...]   # folders of `boneage train --fold 0`; adds to benchmarks/results/best.csv and best.json
 
 The models may be trained one at a time and in different places: what is kept of each is its reading of every radiograph of the fold, in one view and in four, in the order of the table.
-A model that has seen one of them, by case or by file, is refused. Prints the models that are there, and the error of their mean as they are added."""
+A model that has seen one of them, by case or by file, is refused. Prints the models that are there, and the error of their mean as they are added; `--ensemble` names some of them
+that are averaged without the others. With every mean stands its standard error, over the radiographs."""
 import argparse, hashlib, json
 from pathlib import Path
 import pandas as pd
 from fastai.vision.all import ProgressCallback
 from boneage_fastai.labels import grouped_folds, read_labels
 from boneage_fastai.learner import load_model, test_data, unseen
+from machine import machine
 
 TABLE,FACTS = (Path(__file__).parent/'results'/f'best.{o}' for o in ('csv', 'json'))
 
@@ -31,7 +33,7 @@ def add(found, path, df, folder):
     if seen.any(): raise SystemExit(f'{path}: {seen.sum()} of {len(df)} radiographs were trained on')
     for n,views in ((1, False), (4, True)): found[f'{path.name} {n}'] = read(path, df, folder, views)
     head = 'distribution' if hasattr(load_model(path)[0].model[1], 'distribution') else 'regression'
-    return {k: config[k] for k in ('arch', 'epochs', 'seed', 'reads_at', 'n_train')} | dict(head=head)
+    return {k: config[k] for k in ('arch', 'epochs', 'seed', 'reads_at', 'n_train')} | dict(head=head, **machine())
 
 def scores(found, models, ages):
     "MAE of each model in one view and in four, and of the mean of the four views of all up to it"
@@ -40,10 +42,16 @@ def scores(found, models, ages):
     return {m: models[m] | dict(one_view=mae(found[f'{m} 1']), four_views=mae(found[f'{m} 4']), ensemble=mae(found[[f'{o} 4' for o in names[:i]]].mean(axis=1)))
         for i,m in enumerate(names, 1)}
 
+def together(found, models, ages):
+    "MAE of the mean of some models, with one and with four views, and its standard error"
+    off = {n: (found[[f'{o} {n}' for o in models]].mean(axis=1)-ages).abs() for n in (1, 4)}
+    return dict(models=models, one_view=float(off[1].mean()), four_views=float(off[4].mean()), error=float(off[4].sem()))
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('folder', type=Path)
     p.add_argument('models', type=Path, nargs='*')
+    p.add_argument('--ensemble', nargs='+', default=[], help='models that are there, to be averaged')
     a = p.parse_args()
     found,facts = (pd.read_csv(TABLE), json.loads(FACTS.read_text())) if TABLE.exists() else (pd.DataFrame(), {})
     df,fold = held_out(a.folder)
@@ -52,7 +60,10 @@ def main():
     for o in a.models: models[o.name] = add(found, o, df, a.folder)
     models = scores(found, models, df.age_months)
     found.to_csv(TABLE, index=False)
-    FACTS.write_text(json.dumps(dict(fold=fold, n=len(df), models=models), indent=1)+'\n')
+    some = facts.get('ensembles', []) + [dict(models=a.ensemble)]*bool(a.ensemble)
+    some = [together(found, list(o), df.age_months) for o in dict.fromkeys(tuple(o['models']) for o in some)]
+    FACTS.write_text(json.dumps(dict(fold=fold, n=len(df), models=models, ensembles=some), indent=1)+'\n')
     print(pd.DataFrame(models).T.to_string())
+    for o in some: print(f"{o['four_views']:.2f} ± {o['error']:.2f} ({o['one_view']:.2f} in one view): the mean of {', '.join(o['models'])}")
 
 if __name__=='__main__': main()

@@ -5,7 +5,7 @@
 
 The usual pipeline opens an original and resizes it in `item_tfms`, in the main process or in two workers. Medians of the rounds, which alternate. Batches of floats in 0–1 as the
 network takes them; the bank's bytes before that step too. `a core`: by CPU time of this process on one thread, which other users of a shared machine do not change."""
-import argparse, json, os, platform, statistics, tempfile, time
+import argparse, json, statistics, tempfile, time
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastai.vision.all import DataBlock, ImageBlock, PILImageBW, RegressionBlock, Resize, ResizeMethod, ColReader, default_device
@@ -14,6 +14,7 @@ from boneage_fastai.data import boneage_dls
 from boneage_fastai.learner import _keep_memory
 from boneage_fastai.phantom import make_phantom_atlas
 from boneage_fastai.prepare import prepare
+from machine import machine
 
 def usual(df, folder, device, workers):
     block = DataBlock((ImageBlock(PILImageBW), RegressionBlock()), get_x=ColReader('image', pref=f'{folder}/'), get_y=ColReader('age_months'),
@@ -53,12 +54,12 @@ def main():
         middle = {k: np.median([o[k] for o in rounds], axis=0) for k in rounds[0]}
         ratio = statistics.median(o['bank'][0]/max(o['usual, 0 workers'][0], o['usual, 2 workers'][0]) for o in rounds)
     place = raw.place
-    name = torch.cuda.get_device_name() if a.device=='cuda' else f'{os.cpu_count()} CPU cores ({platform.machine()})'
-    print(f'{name}; bank in {place}; grey radiographs of 928 pixels a second')
+    where = machine(a.device)
+    print(f'{where}; bank in {place}; grey radiographs of 928 pixels a second')
     for k,(wall,cpu) in middle.items(): print(f'{k:18} {wall:8.0f}   {"" if "2" in k else f"{cpu:8.0f} a core"}')
     print(f'bank: {ratio:.1f} × the better usual one')
     rates = {k: dict(wall=round(w)) | ({} if '2' in k else dict(core=round(c))) for k,(w,c) in middle.items()}
-    found = dict(device=name, place=place, rates=rates, ratio=round(ratio, 1))
+    found = dict(**where, place=place, rates=rates, ratio=round(ratio, 1))
     (Path(__file__).parent/'results'/f'loader_{a.device}.json').write_text(json.dumps(found, indent=1)+'\n')
 
 if __name__=='__main__': main()

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import nn
 from boneage_fastai.labels import grouped_folds, read_labels
 from boneage_fastai.store import prepared_image
+from machine import machine
 
 class Net(nn.Module):
     def __init__(self):
@@ -87,7 +88,7 @@ def main():
         with torch.no_grad(): pred = torch.cat([net(stretch(vx[i].to(a.device)), vsex[i].to(a.device)).cpu() for i in torch.arange(len(vx)).split(64)])
         mae = (pred*std+mean-vage).abs().mean().item()
         print(f'epoch {epoch}: MAE {mae:.2f} months on fold 0, {time.time()-start:.0f} s', flush=True)
-    found = dict(mae=mae, seed=a.seed, epochs=a.epochs, n_train=len(x), n_valid=len(vx), size=x.shape[-1], seconds=time.time()-start, device=a.device)
+    found = dict(mae=mae, seed=a.seed, epochs=a.epochs, n_train=len(x), n_valid=len(vx), size=x.shape[-1], seconds=time.time()-start, **machine(a.device))
     found['atlas'] = elsewhere(net, x.shape[-1], mean, std, a.device)
     out = Path(__file__).parent/'results'/f'plain_torch_{a.seed}.json'
     out.write_text(json.dumps(found, indent=1)+'\n')

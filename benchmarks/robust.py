@@ -10,6 +10,7 @@ from fastai.vision.all import ProgressCallback
 from boneage_fastai.labels import read_labels
 from boneage_fastai.learner import load_model, mae, test_data, unseen
 from boneage_fastai.stress import CHANGES, Change, stress_test
+from machine import machine
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -29,6 +30,6 @@ def main():
     print(f'{len(df)} radiographs'), print(test.round(2).to_string(index=False))
     out = Path(__file__).parent/'results'/'robust.json'
     old = json.loads(out.read_text()) if out.exists() else {}
-    out.write_text(json.dumps(old | {a.name or a.model.name: dict(n=len(df), rows=test.round(3).to_dict('records'))}, indent=1).replace('NaN', 'null')+'\n')
+    out.write_text(json.dumps(old | {a.name or a.model.name: dict(model=a.model.name, n=len(df), **machine(), rows=test.round(3).to_dict('records'))}, indent=1).replace('NaN', 'null')+'\n')
 
 if __name__=='__main__': main()

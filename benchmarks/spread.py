@@ -12,6 +12,7 @@ from boneage_fastai.ensemble import VIEWS
 from boneage_fastai.learner import load_model, test_data, unseen
 from boneage_fastai.model import note_spread
 from boneage_fastai.operators import move
+from machine import machine
 
 def read(model, dl):
     "Of every radiograph: error, standard deviation of the distribution and of the views, in months"
@@ -34,6 +35,6 @@ def main():
     found = {name: dict(rank=float(spearmanr(by, np.abs(error)).statistic), quarters=quarters(by)) for name,by in (('distribution', own), ('four views', views))}
     found |= dict(n=len(df), mae=float(np.abs(error).mean()), within_1_sd=float((np.abs(error)<own).mean()), within_2_sd=float((np.abs(error)<2*own).mean()))
     print(json.dumps(found, indent=1))
-    (Path(__file__).parent/'results'/'spread.json').write_text(json.dumps(found, indent=1)+'\n')
+    (Path(__file__).parent/'results'/'spread.json').write_text(json.dumps(found | machine(), indent=1)+'\n')
 
 if __name__=='__main__': main()

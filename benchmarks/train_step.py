@@ -6,7 +6,7 @@
 
 Phantoms; random weights. Augmentation, bookkeeping and the optimiser's step are included in ours; the ceiling is forward, backward and step with the same
 precision and optimiser. The two take turns; the median of their ratios is given. On a GPU also: waits for the device per step, peak memory per film, and what that makes for a 16 GB card."""
-import argparse, json, os, platform, statistics, tempfile, time, warnings
+import argparse, json, statistics, tempfile, time, warnings
 from pathlib import Path
 import pandas as pd, torch
 from fastai.vision.all import ColReader, DataBlock, ImageBlock, L1LossFlat, RegressionBlock, Resize, aug_transforms, default_device, vision_learner
@@ -15,6 +15,7 @@ from boneage_fastai.hardware import PRECISIONS, best_precision, film_memory
 from boneage_fastai.learner import boneage_learner
 from boneage_fastai.phantom import make_phantom_atlas
 from boneage_fastai.prepare import prepare
+from machine import machine
 
 def wait(device):
     if device=='cuda': torch.cuda.synchronize()
@@ -63,11 +64,11 @@ def measure(df, folder, arch, size, bs, steps, a):
         if a.device=='cuda': torch.cuda.reset_peak_memory_stats()
         base = torch.cuda.memory_allocated() if a.device=='cuda' else 0
         pairs = [(training(learn, a.device), ceiling(learn, batch, steps, a.device, kind)) for _ in range(a.rounds)]
-        found = dict(arch=arch, size=size, bs=bs, precision=kind, films=statistics.median(o for o,_ in pairs),
+        found = dict(**machine(a.device), arch=arch, size=size, bs=bs, precision=kind, films=statistics.median(o for o,_ in pairs),
             share=statistics.median(100*o/c for o,c in pairs), saved_mb=film_memory(learn.model, size, kind)/1e6)
         if a.device=='cuda':
             each = (torch.cuda.max_memory_allocated()-base)/bs
-            found |= dict(peak_mb=each/1e6, largest_on_16gb=int((14e9-base)/each), waits=waits(learn))
+            found |= dict(peak_mb=each/1e6, largest_on_16gb=int((14e9-1.2e9-base)/each), waits=waits(learn))
     return found
 
 def usual(df, folder, arch, bs, steps, a):
@@ -75,7 +76,7 @@ def usual(df, folder, arch, bs, steps, a):
     rows = pd.concat([df]*(-(-bs*steps//len(df))), ignore_index=True)[:bs*steps]
     block = DataBlock((ImageBlock, RegressionBlock), get_x=ColReader('image', pref=f'{folder}/'), get_y=ColReader('age_months'),
         splitter=lambda o: (list(range(len(o))), [0]), item_tfms=Resize(928), batch_tfms=aug_transforms())
-    learn = vision_learner(block.dataloaders(rows, bs=bs, num_workers=2), arch, pretrained=False, loss_func=L1LossFlat(), n_out=1)
+    learn = vision_learner(block.dataloaders(rows, bs=bs), arch, pretrained=False, loss_func=L1LossFlat(), n_out=1)
     with learn.no_bar(), learn.no_logging(): return max(training(learn, a.device) for _ in range(2))
 
 def main():
@@ -87,11 +88,11 @@ def main():
     p.add_argument('--n', type=int, default=64, help='phantoms')
     a = p.parse_args()
     default_device(a.device=='cuda')
-    name = torch.cuda.get_device_name() if a.device=='cuda' else f'{os.cpu_count()} CPU cores ({platform.machine()})'
+    where = machine(a.device)
     plan = [('resnet34', 928, 16, 30), ('convnext_tiny', 928, 8, 30), ('tf_efficientnetv2_s', 928, 8, 30)] if a.device=='cuda' else [
         ('tf_efficientnet_lite0', 128, 64, 4), ('resnet18', 928, 4, 3)]
     out = Path(__file__).parent/'results'/f'train_step_{a.device}.json'
-    print(f'{name}, torch {torch.__version__}')
+    print(where)
     with tempfile.TemporaryDirectory() as tmp:
         tmp,found = Path(tmp),[]
         df = make_phantom_atlas(tmp/'atlas', n=a.n, size=2000 if a.usual else 1000)
@@ -103,7 +104,7 @@ def main():
                 found[-1]['usual'] = usual(df, tmp/'atlas', arch, bs, steps, a)
                 print(f"usual fastai recipe: {found[-1]['usual']:.1f} films a second, ours {found[-1]['films']/found[-1]['usual']:.1f} × that")
             old = json.loads(out.read_text()) if out.exists() else {}
-            kept = [o for o in old.get('runs', []) if old.get('device')==name and o['arch'] not in [f['arch'] for f in found]]
-            out.write_text(json.dumps(dict(device=name, torch=torch.__version__, runs=kept+found), indent=1)+'\n')
+            kept = [o for o in old.get('runs', []) if o.get('device')==where['device'] and o['arch'] not in [f['arch'] for f in found]]
+            out.write_text(json.dumps(dict(runs=kept+found), indent=1)+'\n')
 
 if __name__=='__main__': main()

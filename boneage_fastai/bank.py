@@ -40,7 +40,8 @@ def free_memory(
 )->int: # Bytes; outside Linux an estimate
     "The memory that is free on a device"
     device = torch.device(device)
-    if device.type=='cuda': return torch.cuda.mem_get_info(device)[0]
+    if device.type=='cuda':  # What PyTorch holds without using it is free as well
+        return torch.cuda.mem_get_info(device)[0]+torch.cuda.memory_reserved(device)-torch.cuda.memory_allocated(device)
     try: free = next(int(o.split()[1])*1024 for o in open('/proc/meminfo') if o.startswith('MemAvailable'))
     except (OSError, StopIteration): return _built_in()
     left = _left_to_container()

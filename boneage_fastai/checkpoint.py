@@ -33,7 +33,7 @@ def rng_state(
     learn:Learner, # Its training loader has a generator of its own
 )->dict:
     "The state of all random generators"
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
     return dict(python=random.getstate(), numpy=np.random.get_state(), torch=torch.get_rng_state(), cuda=cuda, loader=_loader(learn).rng.getstate())
 
 def set_rng_state(
@@ -44,7 +44,7 @@ def set_rng_state(
     random.setstate(state['python'])
     np.random.set_state(state['numpy'])
     torch.set_rng_state(state['torch'])
-    if state['cuda'] and torch.cuda.is_available(): torch.cuda.set_rng_state_all(state['cuda'])
+    if state['cuda'] is not None and torch.cuda.is_available(): torch.cuda.set_rng_state(state['cuda'])
     _loader(learn).rng.setstate(state['loader'])
 
 # %% ../nbs/23_checkpoint.ipynb #5a5891f8

@@ -134,7 +134,8 @@ def _fit(df, folder, a):
     _say(f'Training {a.arch} on {len(dls.train_ds)} radiographs, {len(dls.valid_ds)} held out')
     learn = _quiet(boneage_learner(dls, a.arch, a.pretrained, sex=not a.no_sex, head=a.head, precision=a.precision))
     if (Path(a.out)/'checkpoint.pt').exists(): _say(f'{a.out} holds a training that was interrupted: going on')
-    with _all_processes(learn): fit_boneage(learn, a.epochs, a.lr, a.freeze_epochs, a.sizes, a.ema, a.balance, checkpoint=a.out)
+    elif (Path(a.out)/'config.json').exists(): _say(f'{a.out} holds a model already: this training replaces it when it is done')
+    with _all_processes(learn): fit_boneage(learn, a.epochs, a.lr, a.freeze_epochs, a.sizes, a.ema, a.balance, checkpoint=a.out, seed=a.seed)
     course = history(learn)
     config = None if rank_distrib() else save_model(learn, a.out, fold=a.fold, epochs=a.epochs, seed=a.seed)  # Of several, one writes
     Checkpoint(a.out, {}).remove()

@@ -44,7 +44,7 @@ def _train(df, path, fold, folder, seed, kwargs):
         set_seed(seed+fold)
         dls = boneage_dls(df, path, fold=fold, seed=seed, **data)
         learn = boneage_learner(dls, **model).remove_cb(ProgressCallback)
-        with learn.no_logging(): fit_boneage(learn, checkpoint=folder, **recipe)
+        with learn.no_logging(): fit_boneage(learn, checkpoint=folder, seed=seed+fold, **recipe)
         save_model(learn, folder, fold=fold, seed=seed, made=made)
         (folder/'checkpoint.pt').unlink()
     learn,config = load_model(folder)

@@ -9,6 +9,7 @@ __all__ = ['PRECISIONS', 'best_precision', 'Precision', 'fused_adamw', 'DeviceRe
 
 # %% ../nbs/22_hardware.ipynb #c6776d59
 import torch
+from copy import copy
 from functools import partial
 from torch.amp import GradScaler
 from fastai.learner import AvgLoss, AvgSmoothLoss, Recorder
@@ -153,6 +154,8 @@ def film_memory(
     probe:int=128, # Side of the radiographs to count with
 )->int: # Bytes
     "What a network saves for the backward pass of one radiograph"
+    model = copy(model)
+    model.size = None  # At the side that is given, whatever the network reads at
     own,seen,training = {o.data_ptr() for o in model.parameters()},{},model.training
     def save(x):
         if x.data_ptr() not in own: seen[x.untyped_storage().data_ptr()] = x.untyped_storage()

@@ -9,7 +9,7 @@ __all__ = ['OFFLINE_ARCH', 'HEADS', 'boneage_learner', 'save_model', 'ensemble',
            'predict_ages', 'mae', 'rmse', 'bias', 'within_12', 'boneage_metrics', 'fit_boneage', 'history']
 
 # %% ../nbs/31_learner.ipynb #f8b0aed6
-import ctypes, json, pandas as pd, timm, torch, warnings
+import ctypes, gc, json, pandas as pd, timm, torch, warnings
 from copy import copy
 from dataclasses import asdict
 from importlib.metadata import version
@@ -71,16 +71,18 @@ def _fill(learn, precision):
     torch.backends.cudnn.benchmark = True  # Every batch has the same shape
     if not getattr(dls, 'free_bs', False): return
     if hasattr(dls.train, '_readers'): dls.train._readers()  # The bank takes its place first
-    bs = memory_batch(learn.model, reader_of(dls).preparation.size, precision or best_precision(device), free_memory(device), len(dls.train_ds))
+    gc.collect()  # An earlier learner gives back its memory
+    size,n = reader_of(dls).preparation.size,len(dls.train_ds)//(num_distrib() or 1)
+    bs = memory_batch(learn.model, size, precision or best_precision(device), free_memory(device), n)
     for dl in dls.loaders: dl.bs = bs
 
 def _settle(learn, precision, bs):
     "Bookkeeping, precision and batch size by the device"
     if bs is not None and bs<1: raise BoneAgeError(f'bs={bs}', 'is no batch', 'ask for one radiograph or more')
     learn.remove_cb(learn.recorder).add_cbs([DeviceRecorder(), Precision(precision)])
-    if bs is None: _fill(learn, precision)
     for dl in learn.dls.loaders if bs else (): dl.bs = bs
-    if bs: learn.dls.free_bs = False  # Not to be taken from a checkpoint
+    if bs: learn.dls.free_bs = False  # Neither by memory nor from a checkpoint
+    _fill(learn, precision)
     return learn
 
 # %% ../nbs/31_learner.ipynb #e0ee552f
@@ -133,8 +135,9 @@ def save_model(
     seen,before = learn.dls.train_ds.items,getattr(learn, 'trained_on', {})
     now,names = dict(cases=_cases(seen).dropna(), sha256=file_hashes(learn.dls.train_ds).dropna()),[m.name for m in learn.metrics]
     scores = dict(zip(names, learn.validate()[1:])) if len(learn.dls.valid_ds) else {}
+    reads_at,precision = getattr(learn.model, 'size', None),getattr(getattr(learn, 'mixed_precision', None), 'precision', None)
     config = dict(arch=learn.arch, sex=learn.dls.n_inp>1 and learn.model[1].sex is not None,
-        **asdict(reader_of(learn.dls).preparation), reads_at=getattr(learn.model, 'size', None), unit='months', **facts, validation=scores,
+        **asdict(reader_of(learn.dls).preparation), reads_at=reads_at, precision=precision, unit='months', **facts, validation=scores,
         n_train=len(seen), n_valid=len(learn.dls.valid_ds), versions={o: version(o) for o in ('boneage_fastai', 'fastai', 'torch', 'timm')},
         trained_on={k: sorted({*o, *before.get(k, [])}) for k,o in now.items()})
     learn.export(folder.resolve()/'learner.pkl')
@@ -177,6 +180,7 @@ def load_model(
     views:bool=False, # Read each radiograph also mirrored and slightly turned?
     dls=None, # `DataLoaders` to go on training with; None: those of the model, which are empty
     device=None, # A torch device; None: that of `dls`, else the GPU if there is one
+    precision:str=None, # `fp32`, `fp16` or `bf16`; None: on a GPU what the training asked for, else by the device
 )->tuple: # The learner, and the content of `config.json`
     "Read a model folder of your own"
     folder = Path(folder)
@@ -188,10 +192,11 @@ def load_model(
     own = reader_of(learn.dls).preparation
     learn.dls,learn.trained_on = dls or learn.dls.to(device or default_device()),config['trained_on']
     learn.model.to(learn.dls.device)
-    if not hasattr(learn, 'mixed_precision'): learn.add_cb(Precision())
+    asked = config.get('precision') if torch.device(learn.dls.device).type=='cuda' else None
+    learn.remove_cbs([o for o in learn.cbs if isinstance(o, Precision)]).add_cb(Precision(precision or asked))
     if dls is not None:
         _compare(folder, own, reader_of(dls).preparation)
-        _fill(learn, getattr(learn.mixed_precision, 'precision', None))
+        _fill(learn, learn.mixed_precision.precision)
     return learn, config
 
 # %% ../nbs/31_learner.ipynb #c601ecb5

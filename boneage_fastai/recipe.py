@@ -152,6 +152,8 @@ def _callbacks(learn, epochs, freeze_epochs, sizes, ema):
     return [ParamScheduler(scheds), _Frozen(freeze_epochs)] + [WeightAverage(ema)]*bool(ema) + [Sizes(sizes)]*bool(sizes)
 
 # %% ../nbs/24_recipe.ipynb #197bb501
+_ROOM = 'pass a smaller `bs`; a training that was interrupted goes on with the batches that it began with, on a GPU as large'
+
 def _same_batches(learn, file):
     if not file.exists() or not getattr(learn.dls, 'free_bs', False): return
     bs = torch.load(file, map_location='cpu', weights_only=False)['facts']['bs']
@@ -166,13 +168,14 @@ def fit_boneage(
     ema:float=0.05, # Part of the training to average the weights over; 0: no averaging
     balance:float=0.5, # Ages in balance: 0 as they are, 1 every year alike
     checkpoint=None, # Folder to go on from, and to note every epoch in
+    seed:int=None, # What `set_seed` was given: a training goes on with the same only
     cbs=None, # More callbacks
 ):
     "Train by the default recipe, or go on with a training that was interrupted"
     _check(learn, epochs, freeze_epochs, sizes, lr, ema, balance)
     if checkpoint: _same_batches(learn, Path(checkpoint)/'checkpoint.pt')
     sizes = list(sizes or _sizes(learn, epochs) or [])
-    settings,dl = dict(epochs=epochs, lr=lr, freeze_epochs=freeze_epochs, sizes=sizes, ema=ema, balance=balance),_loader(learn)
+    settings,dl = dict(epochs=epochs, lr=lr, freeze_epochs=freeze_epochs, sizes=sizes, ema=ema, balance=balance, seed=seed),_loader(learn)
     learn.unfreeze()
     rates = slice(lr/3, lr) if getattr(learn, 'pretrained', False) else lr
     learn.opt.set_hyper('lr', rates)
@@ -180,4 +183,5 @@ def fit_boneage(
     if checkpoint: own.append(Checkpoint(checkpoint, _facts(learn, **settings)))
     dl.weights = age_weights(learn.dls.train_ds.items.age_months, balance) if balance else None
     try: learn.fit(epochs, rates, cbs=own+list(L(cbs)))
+    except torch.OutOfMemoryError as e: raise BoneAgeError(f'batches of {dl.bs}', 'do not fit into the memory of this GPU', _ROOM) from e
     finally: dl.weights = None
