@@ -4,13 +4,14 @@
 
 The models may be trained one at a time and in different places: what is kept of each is its reading of every radiograph of the fold, in one view and in four, in the order of the table.
 A model that has seen one of them, by case or by file, is refused. Prints the models that are there, and the error of their mean as they are added; `--ensemble` names some of them
-that are averaged without the others. With every mean stands its standard error, over the radiographs."""
+that are averaged without the others, beside it the same in the steps of the readers (`reader_median`, from the labels of the other folds). A standard error is one over the radiographs."""
 import argparse, hashlib, json
 from pathlib import Path
 import pandas as pd
 from fastai.vision.all import ProgressCallback
 from boneage_fastai.labels import grouped_folds, read_labels
 from boneage_fastai.learner import load_model, test_data, unseen
+from boneage_fastai.transfer import reader_median
 from machine import machine
 
 TABLE,FACTS = (Path(__file__).parent/'results'/f'best.{o}' for o in ('csv', 'json'))
@@ -42,10 +43,13 @@ def scores(found, models, ages):
     return {m: models[m] | dict(one_view=mae(found[f'{m} 1']), four_views=mae(found[f'{m} 4']), ensemble=mae(found[[f'{o} 4' for o in names[:i]]].mean(axis=1)))
         for i,m in enumerate(names, 1)}
 
-def together(found, models, ages):
-    "MAE of the mean of some models, with one and with four views, and its standard error"
-    off = {n: (found[[f'{o} {n}' for o in models]].mean(axis=1)-ages).abs() for n in (1, 4)}
-    return dict(models=models, one_view=float(off[1].mean()), four_views=float(off[4].mean()), error=float(off[4].sem()))
+def together(found, models, df, rest):
+    "MAE of the mean of some models, with one and with four views, and in the steps of the readers"
+    one,four = (found[[f'{o} {n}' for o in models]].mean(axis=1) for n in (1, 4))
+    ways = dict(one_view=one, four_views=four, steps=reader_median(four, df.sex, rest))
+    off = {k: (o-df.age_months).abs() for k,o in ways.items()}
+    scores = {k: float(o.mean()) for k,o in off.items()} | {f'{k}_rmse': float((o**2).mean()**.5) for k,o in off.items()}
+    return dict(models=models, **scores, error=float(off['four_views'].sem()), gain_error=float((off['four_views']-off['steps']).sem()))
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -61,9 +65,11 @@ def main():
     models = scores(found, models, df.age_months)
     found.to_csv(TABLE, index=False)
     some = facts.get('ensembles', []) + [dict(models=a.ensemble)]*bool(a.ensemble)
-    some = [together(found, list(o), df.age_months) for o in dict.fromkeys(tuple(o['models']) for o in some)]
+    rest = read_labels(a.folder/'labels.csv', verbose=False)
+    rest = rest[~rest.image.isin(df.image)]
+    some = [together(found, list(o), df, rest) for o in dict.fromkeys(tuple(o['models']) for o in some)]
     FACTS.write_text(json.dumps(dict(fold=fold, n=len(df), models=models, ensembles=some), indent=1)+'\n')
     print(pd.DataFrame(models).T.to_string())
-    for o in some: print(f"{o['four_views']:.2f} ± {o['error']:.2f} ({o['one_view']:.2f} in one view): the mean of {', '.join(o['models'])}")
+    for o in some: print(f"{o['four_views']:.2f} ± {o['error']:.2f} ({o['one_view']:.2f} in one view, {o['steps']:.2f} in steps): the mean of {', '.join(o['models'])}")
 
 if __name__=='__main__': main()

@@ -952,5 +952,7 @@ d = { 'settings': { 'branch': 'main',
                                                                                              'boneage_fastai/transfer.py'),
                                          'boneage_fastai.transfer.Recalibration.fit': ( 'transfer.html#recalibration.fit',
                                                                                         'boneage_fastai/transfer.py'),
+                                         'boneage_fastai.transfer.reader_median': ( 'transfer.html#reader_median',
+                                                                                    'boneage_fastai/transfer.py'),
                                          'boneage_fastai.transfer.recalibrate': ( 'transfer.html#recalibrate',
                                                                                   'boneage_fastai/transfer.py')}}}
