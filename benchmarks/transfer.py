@@ -2,7 +2,7 @@
 
     BONEAGE_RADIOGRAPHS=data python benchmarks/transfer.py [MODEL ...] [--ensemble MODEL ...] --labels PREPARED/labels.csv  # folders of `boneage train` on RSNA at 100 pixels; adds to benchmarks/results/transfer.csv and .json
 
-Scores the labelled Atlas radiographs, brought to 100 pixels as the RSNA images were (squashed, nearest neighbour) and properly (squashed, averaged; and padded), then
+Scores the labelled Atlas radiographs, brought to 100 pixels as the RSNA images were (squashed, nearest neighbour), averaged, and with their proportions kept (padded), then
 prepared as the model's own radiographs were; each also with a linear recalibration, cross-validated. One view and four. The models may be trained one at a time and in
 different places: what is kept of each is its reading of every radiograph. Scores each of them, and the mean of those that `--ensemble` names;
 and the same in the steps of the readers whose labels the models learned from (`reader_median`)."""
@@ -18,7 +18,7 @@ from boneage_fastai.transfer import reader_median, recalibrate
 from machine import machine
 
 TABLE,FACTS = (Path(__file__).parent/'results'/f'transfer.{o}' for o in ('csv', 'json'))
-WAYS = 'squashed, nearest','squashed, averaged','padded, averaged'
+WAYS = 'squashed, nearest','squashed, averaged','padded, nearest','padded, averaged'
 
 def atlas():
     "The labelled radiographs of the Atlas: table and paths"
@@ -31,11 +31,11 @@ def atlas():
 
 def brought(img, way):
     "A radiograph at 100 pixels"
-    if way=='padded, averaged':
+    if way.startswith('padded'):
         square = Image.new('L', (max(img.size),)*2)
         square.paste(img, ((square.width-img.width)//2, (square.height-img.height)//2))
         img = square
-    return img.resize((100, 100), Image.Resampling.NEAREST if way=='squashed, nearest' else Image.Resampling.BOX)
+    return img.resize((100, 100), Image.Resampling.NEAREST if way.endswith('nearest') else Image.Resampling.BOX)
 
 def read(path, df, films):
     "The readings of one model: a column for each way and number of views"
@@ -67,7 +67,8 @@ def main():
     for o in a.models: found = found.assign(**read(o, df, films))
     models = list(dict.fromkeys(o.split(': ')[0] for o in found))
     means = {o: [o] for o in models} | {'the mean of '+', '.join(some): some for some in [a.ensemble] if some}
-    rows = [score(df, found[[f'{o}: {way}, {n}' for o in some]].mean(axis=1), name, way, n, readers) for name,some in means.items() for n in (1, 4) for way in WAYS]
+    rows = [score(df, found[[f'{o}: {way}, {n}' for o in some]].mean(axis=1), name, way, n, readers) for name,some in means.items() for n in (1, 4) for way in WAYS
+        if all(f'{o}: {way}, {n}' in found for o in some)]
     found.to_csv(TABLE, index=False)
     FACTS.write_text(json.dumps([o for o in old if o['model'] not in means]+rows, indent=1)+'\n')
     print(pd.DataFrame(rows).set_index(['model', 'views', 'way']).mae.unstack().round(2).to_string())
