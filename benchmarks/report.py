@@ -7,10 +7,10 @@
 Writes benchmarks/results/report.json. Without maps, and without the time that the network takes. The peak of memory is that of a fresh process (Linux); that of a report of a tenth of
 the radiographs stands above it, to see whether it grows.
 """
-import argparse, json, os, platform, shutil, subprocess, sys, tempfile, time
+import argparse, json, shutil, subprocess, sys, tempfile, time
 import numpy as np, pandas as pd
-from datetime import date
 from pathlib import Path
+from machine import machine
 
 def folder(path, n, few, format):
     "A prepared folder of `n` radiographs at 928 pixels, `few` of them different, with invented predictions"
@@ -54,7 +54,7 @@ def main():
             said = subprocess.run([sys.executable, '-W', 'ignore', __file__, '--once', tmp, str(n)], capture_output=True, text=True, check=True).stdout
             found.append(o := json.loads(said.splitlines()[-1]))
             print(f"{o['n']:5} radiographs   {o['seconds']:5.1f} s   {o['bytes']/1e6:4.2f} MB   peak {o['peak']:.0f} MB ({o['before']:.0f} MB before)")
-    facts = dict(device=f'{os.cpu_count()} CPU cores ({platform.machine()})', date=str(date.today()), format=a.format, different=min(a.few, a.n))
+    facts = dict(**machine(), format=a.format, different=min(a.few, a.n))
     (Path(__file__).parent/'results'/'report.json').write_text(json.dumps(facts | dict(runs=found), indent=1)+'\n')
 
 if __name__=='__main__': main()

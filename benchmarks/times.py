@@ -2,13 +2,14 @@
 
 Prints the median time of each step for one radiograph, and what that makes for the 1390 of the Digital Hand Atlas. Phantoms of the Atlas's
 size stand in for its radiographs. With a GPU, training and prediction run on it."""
-import os, platform, statistics, tempfile, time
+import statistics, tempfile, time
 from pathlib import Path
 import torch
 from boneage_fastai.data import boneage_dls
 from boneage_fastai.learner import boneage_learner
 from boneage_fastai.phantom import make_phantom_atlas
 from boneage_fastai.prepare import prepare
+from machine import machine
 
 ATLAS, N = 1390, 24
 
@@ -31,8 +32,7 @@ def step(learn, batch):
     learn.opt.zero_grad()
 
 def main():
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f'{os.cpu_count()} CPU cores ({platform.machine()})'
-    print(f'{device}, torch {torch.__version__}')
+    print(machine('cuda' if torch.cuda.is_available() else 'cpu'))
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         df = make_phantom_atlas(folder/'atlas', n=N, size=2000)

@@ -64,6 +64,7 @@ def reader_median(
 )->np.ndarray: # Months, shape (n,)
     "The middle of the labels near each prediction: what the same readers would have written"
     out,sex = np.array(months, dtype=float).reshape(-1),np.asarray(sex)
+    if not np.isfinite(out).all(): raise LabelError(f'{(~np.isfinite(out)).sum()} predictions', 'are no numbers', 'leave them out')
     for o in np.unique(sex):
         labels,count = np.unique(df.age_months[(df.sex==o) | (o=='unknown')].dropna(), return_counts=True)
         if not len(labels): raise LabelError(f'sex {o}', 'has no label in the table', 'pass the table that the network learned from')
