@@ -2,6 +2,7 @@
 
     python benchmarks/plain_torch.py PREPARED                     # a folder prepared at 128 pixels; writes benchmarks/results/plain_torch_0.json
     python benchmarks/plain_torch.py PREPARED --seed 1 --device cuda
+    python benchmarks/plain_torch.py PREPARED160 --epochs 12      # at 160 pixels, for longer; writes benchmarks/results/plain_torch_160px_0.json
 
 `tf_efficientnet_lite0` with the offline ImageNet weights, the sex through a layer of 32 units into a head of 256, smooth L1 on standardised months, AdamW with
 one cycle, 8 epochs of batches of 64; rotation ±20°, scale ±15 %, shift ±10 %, flip, gamma; each film scaled to its own minimum and maximum. One view.
@@ -49,8 +50,10 @@ def augment(x):
 def elsewhere(net, size, mean, std, device):
     "MAE on the labelled radiographs of the Atlas, by the way in which they are brought to 100 pixels; nothing without them"
     if 'BONEAGE_RADIOGRAPHS' not in os.environ: return {}
+    from boneage_fastai.radiograph import open_radiograph
     from transfer import WAYS, atlas, brought
-    df,films = atlas()
+    df,paths = atlas()
+    films = [open_radiograph(o) for o in paths]
     sex,age = (torch.tensor(o.to_numpy(), dtype=torch.float32) for o in (df.sex=='M', df.age_months))
     def score(way):
         x = torch.stack([torch.from_numpy(np.array(brought(o, way).resize((size, size), Image.Resampling.BILINEAR))) for o in films])[:,None]
@@ -90,7 +93,8 @@ def main():
         print(f'epoch {epoch}: MAE {mae:.2f} months on fold 0, {time.time()-start:.0f} s', flush=True)
     found = dict(mae=mae, seed=a.seed, epochs=a.epochs, n_train=len(x), n_valid=len(vx), size=x.shape[-1], seconds=time.time()-start, **machine(a.device))
     found['atlas'] = elsewhere(net, x.shape[-1], mean, std, a.device)
-    out = Path(__file__).parent/'results'/f'plain_torch_{a.seed}.json'
+    size = '' if x.shape[-1]==128 else f'{x.shape[-1]}px_'
+    out = Path(__file__).parent/'results'/f'plain_torch_{size}{a.seed}.json'
     out.write_text(json.dumps(found, indent=1)+'\n')
 
 if __name__=='__main__': main()
